@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mayfly authors
+#
+# make          the four programs (as any user, once the packages are there)
+# make demo     packages, guest kernel, image, programs; then one sandbox from create to nothing left (as root)
+# make test     the same, then every test (as root)
+# make bench    mayfly beside QEMU microvm
+#
+# Every folder of FOLDERS becomes one archive per variant: its *.c but main.c. Variants: `host` (glibc, for CLI, keeper
+# and tools), `vmm` (musl, static-pie, for monitor and guest-init), `san` (ASan + UBSan, for unit tests), `fuzz` (clang).
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+B := build
+CC := gcc
+CXX := g++
+CLANG := clang
+
+FOLDERS := base store vmm/mem vmm/virtio vmm/boot vmm/kvm vmm/monitor jail keeper cli guest-init
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wformat=2 -Werror
+COMMON := -std=gnu17 -g -I. -I$(B)/gen -D_GNU_SOURCE -MMD -MP $(WARNINGS) -fstack-protector-strong
+
+MUSL := /usr/lib/x86_64-linux-musl
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
+
+CFLAGS_host := $(COMMON) -O2 -fPIE -D_FORTIFY_SOURCE=2 $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null)
+CFLAGS_vmm := $(COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+	-nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $(B)/uapi -isystem $(GCC_INCLUDE)
+CFLAGS_san := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	$(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null)
+CFLAGS_fuzz := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=undefined -fprofile-instr-generate -fcoverage-mapping
+LDFLAGS_host := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+LDFLAGS_vmm := -static-pie -nostdlib -nostartfiles -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -L$(MUSL)
+
+CC_host := $(CC)
+CC_vmm := $(CC)
+CC_san := $(CC)
+CC_fuzz := $(CLANG)
+
+# what folder's sources need beside COMMON (C++ only behind cli's configuration)
+sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+cxx_sources = $(wildcard $(1)/*.cc)
+archive = $(B)/$(1)/lib/$(subst /,-,$(2)).a
+archives = $(foreach folder,$(2),$(call archive,$(1),$(folder)))
+
+define variant
+$(B)/$(1)/obj/%.o: %.c | generated
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(CFLAGS_$(1)) -c -o $$@ $$<
+endef
+
+define folder_archive
+$(call archive,$(1),$(2)): $(patsubst %.c,$(B)/$(1)/obj/%.o,$(call sources,$(2))) \
+		$(patsubst %.cc,$(B)/$(1)/obj/%.o,$(call cxx_sources,$(2)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar rcsD $$@ $$^
+endef
+
+Q := @
+$(foreach v,host vmm san fuzz,$(eval $(call variant,$(v))))
+$(foreach v,host vmm san fuzz,$(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(v),$(f)))))
+
+$(B)/host/obj/%.o: %.cc | generated
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -g -O2 -fPIE -I. -MMD -MP -Wall -Wextra -Werror -c -o $@ $<
+
+$(B)/san/obj/%.o: %.cc | generated
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -g -O1 -I. -MMD -MP -Wall -Wextra -fsanitize=address,undefined -c -o $@ $<
+
+# ---- generated: UAPI headers as musl programs see them, seccomp filters -------------------------------------------
+
+.PHONY: generated
+generated: $(B)/uapi/.staged $(B)/gen/jail/filters.h
+
+$(B)/uapi/.staged:
+	@mkdir -p $(B)/uapi
+	@ln -sfn /usr/include/linux $(B)/uapi/linux
+	@ln -sfn /usr/include/asm-generic $(B)/uapi/asm-generic
+	@ln -sfn /usr/include/x86_64-linux-gnu/asm $(B)/uapi/asm
+	@touch $@
+
+# libseccomp runs here, at build time; the monitor installs the bytes
+$(B)/host/bin/filtergen: jail/gen/filtergen.c $(wildcard jail/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE $(WARNINGS) -o $@ $< -lseccomp
+
+$(B)/gen/jail/filters.h: $(B)/host/bin/filtergen
+	@mkdir -p $(@D)
+	$(Q)$< >$@
+
+# ---- programs ------------------------------------------------------------------------------------------------------
+
+BIN := $(B)/bin
+PROGRAMS := $(BIN)/mayfly $(BIN)/mayfly-keeper $(BIN)/mayfly-vmm $(BIN)/mayfly-init
+
+.PHONY: all
+all: $(PROGRAMS)
+
+VMM_FOLDERS := vmm/monitor vmm/kvm vmm/boot vmm/virtio vmm/mem jail base
+
+define link_vmm
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_vmm) -o $@.full $(MUSL)/rcrt1.o $(MUSL)/crti.o $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -lc -lgcc -Wl,--end-group $(MUSL)/crtn.o
+	@! readelf -lW $@.full | grep -q INTERP || { echo "$@: is dynamic" >&2; exit 1; }
+	$(Q)strip -o $@ $@.full
+endef
+
+$(BIN)/mayfly-vmm: $(B)/vmm/obj/vmm/monitor/main.o $(call archives,vmm,$(VMM_FOLDERS))
+	$(link_vmm)
+
+$(BIN)/mayfly-init: $(B)/vmm/obj/guest-init/main.o $(call archives,vmm,guest-init base)
+	$(link_vmm)
+
+$(BIN)/mayfly-keeper: $(B)/host/obj/keeper/main.o $(call archives,host,keeper store jail base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
+$(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsystemd
+
+# ---- what a guest runs -------------------------------------------------------------------------------------------
+
+$(B)/initrd.cpio: $(BIN)/mayfly-init
+	$(Q)guest-init/make-initrd $< $@
+
+.PHONY: guest
+guest: $(B)/initrd.cpio
+	@mkdir -p $(B)
+	$(Q)ln -sfn "$$(kernel-configs/build guest-minimal)/vmlinux" $(B)/vmlinux
+	$(Q)ln -sfn "$$(images/build)/base.erofs" $(B)/base.erofs
+
+# ---- tests ---------------------------------------------------------------------------------------------------------
+
+PURE := vmm/mem vmm/virtio vmm/boot jail store base
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# programs that run on the host's own kernel or in the lab: NAME.c needs the archives named in its first lines' LINK:
+TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/%,$(wildcard tests/*/*.c)))
+
+.PHONY: unit fuzz tools
+unit: $(UNIT)
+fuzz: $(FUZZ)
+tools: $(TOOLS)
+
+$(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fsanitize=address,undefined -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsystemd
+
+$(B)/tests/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(call archives,fuzz,$(PURE))
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -fsanitize=address,undefined,fuzzer -fprofile-instr-generate -o $@ $< \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+$(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_host) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
+.PHONY: deps test demo bench clean
+deps:
+	$(Q)packaging/install-build-deps
+
+# a second make: the first one may have run before the packages (and pkg-config's answers) were there
+test: deps
+	$(Q)$(MAKE) --no-print-directory all guest unit fuzz tools
+	$(Q)tests/run
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)demo/demo
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)bench/run
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

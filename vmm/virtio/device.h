@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef VMM_VIRTIO_DEVICE_H
+#define VMM_VIRTIO_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/mem/mem.h"
+#include "vmm/virtio/virtq.h"
+
+/*
+ * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and status but no
+ * device; devices know no register; only the machine knows both. Everything here is pure: no descriptor, no system
+ * call, no clock. All calls are made with the machine's lock held, on the I/O thread or, for registers, a vCPU thread.
+ */
+#define VIRTIO_MAX_QUEUES 3
+
+struct virtio_dev;
+
+/* Constant per device kind. */
+struct virtio_model {
+	uint32_t device_id; /* virtio 1.2 §5 */
+	uint32_t n_queues;
+	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; 16–256, small ones boot faster */
+	uint64_t features;		       /* offered, beside VIRTIO_F_VERSION_1 and INDIRECT, which mmio adds */
+	uint32_t config_len;
+	/* Fill out[0 … len) from the config space at offset; the transport has checked the range. */
+	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
+	/* Queue q was notified: serve it until empty. */
+	void (*kick)(struct virtio_dev *dev, uint32_t q);
+	/* The driver is ready (DRIVER_OK): queues are valid. May be NULL. */
+	void (*activate)(struct virtio_dev *dev);
+	/* Back to the state after init: forget every buffer and negotiated feature. May be NULL. */
+	void (*reset)(struct virtio_dev *dev);
+};
+
+/* What a device can ask of the machine. */
+struct virtio_irq {
+	void (*raise)(void *ctx); /* pulse the device's interrupt line (irqfd) */
+	void *ctx;
+};
+
+struct virtio_dev {
+	const struct virtio_model *model;
+	const struct mem *mem;
+	struct virtio_irq irq;
+	struct virtq queues[VIRTIO_MAX_QUEUES];
+	uint64_t driver_features; /* negotiated */
+	uint32_t status;	  /* virtio 1.2 §2.1 */
+	uint32_t interrupt_status;
+	uint32_t config_generation;
+	uint64_t n_guest_errors; /* counted, never logged one by one */
+};
+
+/* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt, count. The device
+ * serves nothing until the driver resets it. */
+void virtio_dev_fail(struct virtio_dev *dev);
+
+/* True between DRIVER_OK and a reset or failure. */
+bool virtio_dev_active(const struct virtio_dev *dev);
+
+/* Set the used-buffer bit and raise the line if the driver wants to know about queue q. */
+void virtio_dev_notify(struct virtio_dev *dev, uint32_t q);
+
+#endif
