@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef STORE_LOCK_H
+#define STORE_LOCK_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/proto/spec.h"
+
+/*
+ * Locks are OFD locks on files: they end with their last descriptor, so with their holder. Lock files of sandboxes and
+ * slots live in RUN_DIR.
+ */
+enum lock_wait { LOCK_TRY, LOCK_WAIT };
+
+/* Open (making it, 0600) and lock path. The fd that holds the lock; -1 with err: errno EAGAIN when held elsewhere. */
+int lock_take(const char *path, enum lock_wait wait, struct err *err);
+
+/* Is the lock file at path held by somebody? A missing file is not held. */
+bool lock_is_held(const char *path);
+
+/* The sandbox's own lock, RUN_DIR/ID/lock. Making RUN_DIR/ID and taking the lock is one step under RUN_DIR/claim.lock,
+ * so that a reaper never sees a directory whose keeper is about to lock it. mkdir as needed. fd, or -1 with err. */
+int lock_claim(const struct host_config *host, const char *id, struct err *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef STORE_PATHS_H
+#define STORE_PATHS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/proto/spec.h"
+
+/* Where the files of store/store.h are. All builders return out; a path always fits (the parts are bounded). */
+#define PATHS_SIZE (SPEC_PATH_SIZE + 96)
+
+const char *paths_spool(const struct host_config *host, const char *id, char out[PATHS_SIZE]);
+/* file below STATE_DIR/sandboxes/ID; NULL: the directory itself. */
+const char *paths_sandbox(const struct host_config *host, const char *id, const char *file, char out[PATHS_SIZE]);
+/* file below RUN_DIR/ID; NULL: the directory itself. */
+const char *paths_run(const struct host_config *host, const char *id, const char *file, char out[PATHS_SIZE]);
+const char *paths_name(const struct host_config *host, const char *name, char out[PATHS_SIZE]);
+const char *paths_receipt(const struct host_config *host, const char *id, char out[PATHS_SIZE]);
+const char *paths_slot(const struct host_config *host, uint32_t slot, char out[PATHS_SIZE]);
+/* dir is "names", "spool", "sandboxes", "receipts", "clock" */
+const char *paths_state(const struct host_config *host, const char *dir, char out[PATHS_SIZE]);
+/* dir is "slots", "claim.lock", "reap.lock"; "" is RUN_DIR itself with a final slash */
+const char *paths_run_dir(const struct host_config *host, const char *dir, char out[PATHS_SIZE]);
+
+/* Make STATE_DIR and RUN_DIR and their sub-directories, those that are missing. 0, or -1 with err. */
+int paths_make(const struct host_config *host, struct err *err);
+
+/* mkdir that takes an existing directory for success. 0, or -1 with err. */
+int paths_make_dir(const char *path, unsigned mode, struct err *err);
+
+#endif
