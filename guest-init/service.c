@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "guest-init/service.h"
+
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/proto/guest.h"
+#include "guest-init/account.h"
+#include "guest-init/exec.h"
+#include "guest-init/say.h"
+#include "guest-init/spawn.h"
+
+static pid_t service_children[SERVICE_MAX_CHILDREN]; /* 0: free */
+
+static int listen_on(int fd, const struct sockaddr *address, socklen_t len)
+{
+	const int on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, address, len) < 0 ||
+	    listen(fd, 64) < 0) {
+		say("can't listen: %s", err_errno_text(errno));
+		fd_close(&fd);
+	}
+	return fd;
+}
+
+static int listen_tcp(uint16_t port)
+{
+	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+
+	return listen_on(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&any6,
+			 sizeof(any6));
+}
+
+static int listen_vsock(uint32_t port)
+{
+	struct sockaddr_vm any = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
+
+	return listen_on(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&any,
+			 sizeof(any));
+}
+
+void service_listen(int fds[SERVICE_KINDS])
+{
+	fds[SERVICE_SSH_TCP] = listen_tcp(GUEST_PORT_SSH);
+	fds[SERVICE_SSH_VSOCK] = listen_vsock(GUEST_PORT_SSH);
+	fds[SERVICE_EXEC] = listen_vsock(GUEST_PORT_EXEC);
+}
+
+static pid_t *find_child(pid_t pid)
+{
+	for (size_t i = 0; i < SERVICE_MAX_CHILDREN; i++) {
+		if (service_children[i] == pid)
+			return &service_children[i];
+	}
+	return NULL;
+}
+
+static _Noreturn void run_sshd(int connection)
+{
+	if (dup2(connection, STDIN_FILENO) < 0 || dup2(connection, STDOUT_FILENO) < 0)
+		_exit(126);
+	(void)execl("/usr/sbin/sshd", "sshd", "-i", "-e", "-o", "LogLevel=ERROR", "-f", ACCOUNT_SSHD_CONFIG,
+		    (char *)NULL);
+	say("/usr/sbin/sshd: %s", err_errno_text(errno));
+	_exit(127);
+}
+
+void service_accept(enum service_kind kind, int listen_fd)
+{
+	auto_fd connection = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	pid_t *child = find_child(0);
+	pid_t pid;
+
+	if (connection < 0 || child == NULL)
+		return;
+	pid = spawn_fork();
+	if (pid == 0) {
+		if (kind == SERVICE_EXEC)
+			exec_serve(connection);
+		run_sshd(connection);
+	}
+	if (pid > 0)
+		*child = pid;
+}
+
+void service_child_gone(pid_t pid)
+{
+	pid_t *child = find_child(pid);
+
+	if (child != NULL)
+		*child = 0;
+}
