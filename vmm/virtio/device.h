@@ -13,7 +13,8 @@
 /*
  * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and status but no
  * device; devices know no register; only the machine knows both. Everything here is pure: no descriptor, no system
- * call, no clock. All calls are made with the machine's lock held, on the I/O thread or, for registers, a vCPU thread.
+ * call, no clock. All calls are made with the machine's lock held: registers (and so activate and reset) on a vCPU
+ * thread, all else on the I/O thread. The embedding struct has its virtio_dev as first member, called dev.
  */
 #define VIRTIO_MAX_QUEUES 3
 
@@ -24,15 +25,15 @@ struct virtio_model {
 	uint32_t device_id; /* virtio 1.2 §5 */
 	uint32_t n_queues;
 	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; 16–256, small ones boot faster */
-	uint64_t features;		       /* offered, beside VIRTIO_F_VERSION_1 and INDIRECT, which mmio adds */
 	uint32_t config_len;
 	/* Fill out[0 … len) from the config space at offset; the transport has checked the range. */
 	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
-	/* Queue q was notified: serve it until empty. */
-	void (*kick)(struct virtio_dev *dev, uint32_t q);
+	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others. True: more is
+	 * left, kick again after the other work. I/O thread only. Ignored while the device isn't active. */
+	bool (*kick)(struct virtio_dev *dev, uint32_t q);
 	/* The driver is ready (DRIVER_OK): queues are valid. May be NULL. */
 	void (*activate)(struct virtio_dev *dev);
-	/* Back to the state after init: forget every buffer and negotiated feature. May be NULL. */
+	/* Back to the state after init: forget every buffer; status and queues are mmio's. May be NULL. */
 	void (*reset)(struct virtio_dev *dev);
 };
 
@@ -47,12 +48,17 @@ struct virtio_dev {
 	const struct mem *mem;
 	struct virtio_irq irq;
 	struct virtq queues[VIRTIO_MAX_QUEUES];
+	uint64_t features;	  /* offered */
 	uint64_t driver_features; /* negotiated */
 	uint32_t status;	  /* virtio 1.2 §2.1 */
 	uint32_t interrupt_status;
 	uint32_t config_generation;
 	uint64_t n_guest_errors; /* counted, never logged one by one */
 };
+
+/* features: those of the device; VIRTIO_F_VERSION_1 and VIRTIO_F_INDIRECT_DESC are added. */
+void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model, const struct mem *mem,
+		     struct virtio_irq irq, uint64_t features);
 
 /* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt, count. The device
  * serves nothing until the driver resets it. */
