@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef JAIL_PROC_H
+#define JAIL_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A pid alone may be somebody else's by now; pid and start time together name one process until the next boot. */
+
+/* Start time of a process in clock ticks since boot (proc(5), stat field 22). 0, or -1 with err (ERR_NOT_FOUND: gone). */
+int proc_start_time(pid_t pid, uint64_t *start_time, struct err *err);
+
+/* Is it still that process, and not a zombie? */
+bool proc_is_alive(pid_t pid, uint64_t start_time);
+
+/* Does any process have this uid (real, effective, saved or file system)? 1 with *pid, 0, or -1 with err. */
+int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err);
+
+#endif
