@@ -20,17 +20,17 @@
  * musl decides some numbers: its poll functions other than ppoll, its read and write, have numbers of their own, which
  * the monitor doesn't use; abort, malloc, stdio and thread ends are not in the table because they must not happen.
  */
-#define SECCOMP_VCPU (1u << JAIL_THREAD_VCPU)
-#define SECCOMP_IO (1u << JAIL_THREAD_IO)
-#define SECCOMP_BOTH (SECCOMP_VCPU | SECCOMP_IO)
+#define ON_VCPU (1u << JAIL_THREAD_VCPU)
+#define ON_IO (1u << JAIL_THREAD_IO)
+#define ON_BOTH (ON_VCPU | ON_IO)
 
-#define SECCOMP_ANY (-1)	  /* arg: whatever the arguments */
-#define SECCOMP_INT 0xffffffffull /* mask: the kernel reads 32 bits, and musl sign-extends ioctl's request into 64 */
+#define ARG_ANY (-1)	  /* arg: whatever the arguments */
+#define ARG_INT 0xffffffffull /* mask: the kernel reads 32 bits, and musl sign-extends ioctl's request into 64 */
 
 struct seccomp_rule {
 	int syscall;
-	uint32_t threads; /* SECCOMP_VCPU, SECCOMP_IO */
-	int arg;	  /* the rule holds when (argument & mask) == value; SECCOMP_ANY */
+	uint32_t threads; /* ON_VCPU, ON_IO */
+	int arg;	  /* the rule holds when (argument & mask) == value; ARG_ANY */
 	uint64_t mask;
 	uint64_t value;
 	const char *why;
@@ -41,44 +41,44 @@ struct seccomp_rule {
 #define SECCOMP_MAX_UNION 18
 
 static const struct seccomp_rule seccomp_allowed[] = {
-	{ SYS_ioctl, SECCOMP_VCPU, 1, SECCOMP_INT, KVM_RUN, "run the guest" },
-	{ SYS_ioctl, SECCOMP_VCPU, 1, SECCOMP_INT, KVM_GET_MP_STATE, "find a guest that has halted for good" },
-	{ SYS_writev, SECCOMP_BOTH, SECCOMP_ANY, 0, 0,
+	{ SYS_ioctl, ON_VCPU, 1, ARG_INT, KVM_RUN, "run the guest" },
+	{ SYS_ioctl, ON_VCPU, 1, ARG_INT, KVM_GET_MP_STATE, "find a guest that has halted for good" },
+	{ SYS_writev, ON_BOTH, ARG_ANY, 0, 0,
 	  "eventfds, tap frames, vsock streams, messages to the keeper" },
-	{ SYS_futex, SECCOMP_BOTH, 1, SECCOMP_INT, FUTEX_WAIT_PRIVATE, "the one lock; a thread that is done waits for ever" },
-	{ SYS_futex, SECCOMP_BOTH, 1, SECCOMP_INT, FUTEX_WAKE_PRIVATE, "the one lock" },
-	{ SYS_rt_sigreturn, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "return from the signal that kicks a vCPU out of the guest" },
-	{ SYS_exit_group, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "the end" },
-	{ SYS_ppoll, SECCOMP_IO, SECCOMP_ANY, 0, 0, "the event loop" },
-	{ SYS_readv, SECCOMP_IO, SECCOMP_ANY, 0, 0, "eventfds, timers, tap frames, vsock streams, /dev/urandom" },
-	{ SYS_preadv, SECCOMP_IO, SECCOMP_ANY, 0, 0, "read from a disk" },
-	{ SYS_pwritev, SECCOMP_IO, SECCOMP_ANY, 0, 0, "write to a disk" },
-	{ SYS_fdatasync, SECCOMP_IO, SECCOMP_ANY, 0, 0, "flush a disk" },
-	{ SYS_recvmsg, SECCOMP_IO, SECCOMP_ANY, 0, 0, "messages and descriptors from the keeper" },
-	{ SYS_shutdown, SECCOMP_IO, SECCOMP_ANY, 0, 0, "half-close a vsock stream" },
-	{ SYS_close, SECCOMP_IO, SECCOMP_ANY, 0, 0, "end a vsock stream" },
+	{ SYS_futex, ON_BOTH, 1, ARG_INT, FUTEX_WAIT_PRIVATE, "the one lock; a thread that is done waits for ever" },
+	{ SYS_futex, ON_BOTH, 1, ARG_INT, FUTEX_WAKE_PRIVATE, "the one lock" },
+	{ SYS_rt_sigreturn, ON_BOTH, ARG_ANY, 0, 0, "return from the signal that kicks a vCPU out of the guest" },
+	{ SYS_exit_group, ON_BOTH, ARG_ANY, 0, 0, "the end" },
+	{ SYS_ppoll, ON_IO, ARG_ANY, 0, 0, "the event loop" },
+	{ SYS_readv, ON_IO, ARG_ANY, 0, 0, "eventfds, timers, tap frames, vsock streams, /dev/urandom" },
+	{ SYS_preadv, ON_IO, ARG_ANY, 0, 0, "read from a disk" },
+	{ SYS_pwritev, ON_IO, ARG_ANY, 0, 0, "write to a disk" },
+	{ SYS_fdatasync, ON_IO, ARG_ANY, 0, 0, "flush a disk" },
+	{ SYS_recvmsg, ON_IO, ARG_ANY, 0, 0, "messages and descriptors from the keeper" },
+	{ SYS_shutdown, ON_IO, ARG_ANY, 0, 0, "half-close a vsock stream" },
+	{ SYS_close, ON_IO, ARG_ANY, 0, 0, "end a vsock stream" },
 };
 
 /* Calls that no bug of ours makes by accident: killed at once, without the chance of a handler. Both threads. */
 static const struct seccomp_rule seccomp_killed[] = {
-	{ SYS_execve, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "run a program" },
-	{ SYS_execveat, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "run a program" },
-	{ SYS_open, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "name a file" },
-	{ SYS_openat, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "name a file" },
-	{ SYS_openat2, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "name a file" },
-	{ SYS_creat, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "name a file" },
-	{ SYS_open_by_handle_at, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "reach a file" },
-	{ SYS_socket, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "reach a network" },
-	{ SYS_connect, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "reach a network" },
-	{ SYS_ptrace, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "take over a process" },
-	{ SYS_process_vm_writev, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "take over a process" },
-	{ SYS_fork, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "make a process" },
-	{ SYS_vfork, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "make a process" },
-	{ SYS_clone, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "make a process or thread" },
-	{ SYS_clone3, SECCOMP_BOTH, SECCOMP_ANY, 0, 0, "make a process or thread" },
-	{ SYS_mmap, SECCOMP_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
-	{ SYS_mprotect, SECCOMP_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
-	{ SYS_pkey_mprotect, SECCOMP_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
+	{ SYS_execve, ON_BOTH, ARG_ANY, 0, 0, "run a program" },
+	{ SYS_execveat, ON_BOTH, ARG_ANY, 0, 0, "run a program" },
+	{ SYS_open, ON_BOTH, ARG_ANY, 0, 0, "name a file" },
+	{ SYS_openat, ON_BOTH, ARG_ANY, 0, 0, "name a file" },
+	{ SYS_openat2, ON_BOTH, ARG_ANY, 0, 0, "name a file" },
+	{ SYS_creat, ON_BOTH, ARG_ANY, 0, 0, "name a file" },
+	{ SYS_open_by_handle_at, ON_BOTH, ARG_ANY, 0, 0, "reach a file" },
+	{ SYS_socket, ON_BOTH, ARG_ANY, 0, 0, "reach a network" },
+	{ SYS_connect, ON_BOTH, ARG_ANY, 0, 0, "reach a network" },
+	{ SYS_ptrace, ON_BOTH, ARG_ANY, 0, 0, "take over a process" },
+	{ SYS_process_vm_writev, ON_BOTH, ARG_ANY, 0, 0, "take over a process" },
+	{ SYS_fork, ON_BOTH, ARG_ANY, 0, 0, "make a process" },
+	{ SYS_vfork, ON_BOTH, ARG_ANY, 0, 0, "make a process" },
+	{ SYS_clone, ON_BOTH, ARG_ANY, 0, 0, "make a process or thread" },
+	{ SYS_clone3, ON_BOTH, ARG_ANY, 0, 0, "make a process or thread" },
+	{ SYS_mmap, ON_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
+	{ SYS_mprotect, ON_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
+	{ SYS_pkey_mprotect, ON_BOTH, 2, PROT_EXEC, PROT_EXEC, "bring code of its own" },
 };
 
 #endif

@@ -28,8 +28,8 @@ static const struct {
 	const char *name;
 	uint32_t bit;
 } threads[] = {
-	{ JAIL_THREAD_VCPU, "vcpu", SECCOMP_VCPU },
-	{ JAIL_THREAD_IO, "io", SECCOMP_IO },
+	{ JAIL_THREAD_VCPU, "vcpu", ON_VCPU },
+	{ JAIL_THREAD_IO, "io", ON_IO },
 };
 
 static void die(const char *what, int error)
@@ -69,7 +69,7 @@ static void add_rules(scmp_filter_ctx ctx, uint32_t action, uint32_t bit,
 	for (size_t i = 0; i < n; i++) {
 		const struct seccomp_rule *r = &rules[i];
 		struct scmp_arg_cmp cmp = {
-			.arg = r->arg == SECCOMP_ANY ? 0 : (unsigned int)r->arg,
+			.arg = r->arg == ARG_ANY ? 0 : (unsigned int)r->arg,
 			.op = SCMP_CMP_MASKED_EQ,
 			.datum_a = r->mask,
 			.datum_b = r->value,
@@ -79,7 +79,7 @@ static void add_rules(scmp_filter_ctx ctx, uint32_t action, uint32_t bit,
 		if (!(r->threads & bit))
 			continue;
 		rc = seccomp_rule_add_exact_array(ctx, action, r->syscall,
-						  r->arg == SECCOMP_ANY ? 0 : 1, &cmp);
+						  r->arg == ARG_ANY ? 0 : 1, &cmp);
 		if (rc < 0)
 			die(r->why, -rc);
 	}
@@ -143,20 +143,20 @@ static void print_rules(const struct seccomp_rule *rules, size_t n)
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, r->syscall);
 
 		printf("| `%s` (%d) | ", name ? name : "?", r->syscall);
-		if (r->arg == SECCOMP_ANY)
+		if (r->arg == ARG_ANY)
 			printf("any");
 		else
 			printf("argument %d & 0x%" PRIx64 " = 0x%" PRIx64, r->arg, r->mask, r->value);
-		printf(" | %s | %s | %s |\n", r->threads & SECCOMP_VCPU ? "yes" : "",
-		       r->threads & SECCOMP_IO ? "yes" : "", r->why);
+		printf(" | %s | %s | %s |\n", r->threads & ON_VCPU ? "yes" : "",
+		       r->threads & ON_IO ? "yes" : "", r->why);
 		free(name);
 	}
 }
 
 static void print_markdown(void)
 {
-	printf("vCPU thread: %u calls, I/O thread: %u, together: %u.\n\n", count_calls(SECCOMP_VCPU),
-	       count_calls(SECCOMP_IO), count_calls(SECCOMP_BOTH));
+	printf("vCPU thread: %u calls, I/O thread: %u, together: %u.\n\n", count_calls(ON_VCPU),
+	       count_calls(ON_IO), count_calls(ON_BOTH));
 	printf("| allowed call | arguments | vCPU | I/O | why |\n|---|---|---|---|---|\n");
 	print_rules(seccomp_allowed, ARRAY_SIZE(seccomp_allowed));
 	printf("\n| killed call | arguments | vCPU | I/O | what for |\n|---|---|---|---|---|\n");
@@ -166,9 +166,9 @@ static void print_markdown(void)
 
 int main(int argc, char **argv)
 {
-	check_limit("vCPU thread", SECCOMP_VCPU, SECCOMP_MAX_VCPU);
-	check_limit("I/O thread", SECCOMP_IO, SECCOMP_MAX_IO);
-	check_limit("both threads", SECCOMP_BOTH, SECCOMP_MAX_UNION);
+	check_limit("vCPU thread", ON_VCPU, SECCOMP_MAX_VCPU);
+	check_limit("I/O thread", ON_IO, SECCOMP_MAX_IO);
+	check_limit("both threads", ON_BOTH, SECCOMP_MAX_UNION);
 	if (argc == 2 && strcmp(argv[1], "--markdown") == 0)
 		print_markdown();
 	else
