@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "store/deadline.h"
+#include "store/journal.h"
 #include "store/store.h"
 
 /* A look at one sandbox, taken from its files, its lock, the boot id and the clocks; changes nothing. The struct is large:
@@ -27,8 +28,9 @@ const char *entry_state_word(enum store_state state);
 struct entry_facts {
 	bool lock_held;
 	bool same_boot;	   /* status is of this boot */
-	bool keeper_alive; /* status' keeper pid lives with its start time */
-	bool has_spec, has_status, has_end, durable, expired;
+	bool has_spec, has_status, has_end;
+	bool has_ready; /* the journal says that it has run */
+	bool durable, expired;
 	enum status_phase phase;
 };
 enum store_state entry_decide(const struct entry_facts *facts);

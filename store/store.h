@@ -44,7 +44,11 @@ struct deadline_record {
 	uint64_t boot_start_s;	/* CLOCK_BOOTTIME reading, in this boot, from which elapsed time counts on */
 	char boot_id[40];
 	uint32_t renewals;
-	uint32_t reserved;
+	uint32_t flags; /* enum deadline_flags */
+};
+
+enum deadline_flags {
+	DEADLINE_MARK_AHEAD = 1u << 0, /* granted while the high-water mark was ahead of the clock: it doesn't count */
 };
 
 struct end_record {

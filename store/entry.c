@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "store/entry.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/spec.h"
+#include "store/status.h"
+
+const char *entry_state_word(enum store_state state)
+{
+	static const char *const words[] = {
+		[STORE_CREATING] = "creating", [STORE_RUNNING] = "running", [STORE_ENDING] = "ending",
+		[STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired", [STORE_BROKEN] = "broken",
+	};
+
+	BUG_ON((size_t)state >= ARRAY_SIZE(words));
+	return words[state];
+}
+
+enum store_state entry_decide(const struct entry_facts *facts)
+{
+	if (facts->lock_held) {
+		if (!facts->has_status || facts->phase == STATUS_CREATING)
+			return STORE_CREATING;
+		return facts->phase == STATUS_ENDING ? STORE_ENDING : STORE_RUNNING;
+	}
+	if (!facts->has_spec)
+		return STORE_BROKEN;
+	if (facts->expired)
+		return STORE_EXPIRED;
+	/* a status of this boot without a holder of the lock: its keeper died before it could say why */
+	if (facts->has_status && facts->same_boot)
+		return STORE_BROKEN;
+	/* no `end` and nothing of this boot: half made, or it ran when the host went down */
+	if (!facts->durable || (!facts->has_end && !facts->has_ready))
+		return STORE_BROKEN;
+	return STORE_STOPPED;
+}
+
+/* Has it ever been ready? The journal knows, also after a reboot. */
+static bool entry_saw_ready(const struct journal_line *line, void *arg)
+{
+	bool *ready = arg;
+
+	if (line->word == JOURNAL_EVENT && strncmp(line->text, "ready", 5) == 0)
+		*ready = true;
+	return !*ready;
+}
+
+int entry_load(const struct host_config *host, const char *id, struct store_entry *entry, struct err *err)
+{
+	char sandbox[PATHS_SIZE], run[PATHS_SIZE], path[PATHS_SIZE];
+	struct entry_facts facts = { 0 };
+	struct clock_record clock = { 0 };
+	struct deadline_now now;
+	struct err ignored;
+
+	memset(entry, 0, sizeof(*entry));
+	if (!id_is_valid(id) || (access(paths_sandbox(host, id, NULL, sandbox), F_OK) < 0 &&
+				 access(paths_run(host, id, NULL, run), F_OK) < 0))
+		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %.16s", id);
+	if (deadline_now(&now, err) < 0)
+		return -1;
+	(void)deadline_clock(host, &now, true, &clock, &ignored);
+	memcpy(entry->id, id, ID_SIZE);
+	entry->has_spec = spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &ignored) == 0;
+	entry->has_deadline = deadline_read(host, id, &entry->deadline, &ignored) == 0;
+	entry->has_status = status_read(host, id, &entry->status, &ignored) == 0;
+	entry->has_end = status_read_end(host, id, &entry->end, &ignored) == 0;
+
+	facts.lock_held = lock_is_held(paths_run(host, id, "lock", path));
+	facts.has_spec = entry->has_spec;
+	facts.has_status = entry->has_status;
+	facts.has_end = entry->has_end;
+	facts.phase = entry->status.phase;
+	facts.same_boot = entry->has_status && strcmp(entry->status.boot_id, now.boot_id) == 0;
+	facts.durable = entry->has_spec && (entry->spec.flags & SPEC_DURABLE);
+	facts.expired = entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
+	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_saw_ready, &facts.has_ready,
+			   &ignored);
+	entry->state = entry_decide(&facts);
+	return 0;
+}
+
+struct entry_ids {
+	char (*ids)[ID_SIZE];
+	size_t n, room;
+};
+
+static int entry_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int entry_collect(const char *dir, struct entry_ids *list, struct err *err)
+{
+	DIR *stream = opendir(dir);
+	struct dirent *d;
+
+	if (!stream && errno == ENOENT)
+		return 0;
+	if (!stream)
+		return err_sys(err, "can't open %s", dir);
+	while ((d = readdir(stream))) {
+		if (!id_is_valid(d->d_name))
+			continue;
+		if (list->n == list->room) {
+			size_t room = list->room ? list->room * 2 : 64;
+			void *grown = reallocarray(list->ids, room, ID_SIZE);
+
+			if (!grown) {
+				(void)closedir(stream);
+				return err_set(err, ERR_FAILED, "out of memory");
+			}
+			list->ids = grown;
+			list->room = room;
+		}
+		memcpy(list->ids[list->n++], d->d_name, ID_SIZE);
+	}
+	(void)closedir(stream);
+	return 0;
+}
+
+int entry_each(const struct host_config *host, bool (*visit)(const char *id, void *arg), void *arg,
+	       struct err *err)
+{
+	struct entry_ids list = { 0 };
+	char path[PATHS_SIZE];
+	int rc = entry_collect(paths_state(host, "sandboxes", path), &list, err);
+
+	if (rc == 0)
+		rc = entry_collect(host->run_dir, &list, err);
+	if (rc == 0 && list.n > 0)
+		qsort(list.ids, list.n, ID_SIZE, entry_compare);
+	for (size_t i = 0; rc == 0 && i < list.n; i++) {
+		if (i > 0 && strcmp(list.ids[i], list.ids[i - 1]) == 0)
+			continue;
+		if (!visit(list.ids[i], arg))
+			break;
+	}
+	free(list.ids);
+	return rc;
+}
+
+struct entry_search {
+	const char *prefix;
+	size_t matches;
+	char id[ID_SIZE];
+};
+
+static bool entry_match(const char *id, void *arg)
+{
+	struct entry_search *search = arg;
+
+	if (strncmp(id, search->prefix, strlen(search->prefix)) == 0) {
+		search->matches++;
+		memcpy(search->id, id, ID_SIZE);
+	}
+	return true;
+}
+
+int entry_find(const struct host_config *host, const char *name, char id[ID_SIZE], struct err *err)
+{
+	struct entry_search search = { .prefix = name };
+	char path[PATHS_SIZE], target[PATHS_SIZE];
+	ssize_t n;
+
+	if (!str_is_name(name))
+		return err_set(err, ERR_USAGE, "\"%.60s\" is not a sandbox's name", name);
+	n = readlink(paths_name(host, name, path), target, sizeof(target) - 1);
+	if (n >= ID_LEN) {
+		target[n] = '\0';
+		memcpy(id, target + n - ID_LEN, ID_SIZE);
+		if (id_is_valid(id))
+			return 0;
+	}
+	if (strlen(name) >= 4 && strlen(name) <= ID_LEN) {
+		if (entry_each(host, entry_match, &search, err) < 0)
+			return -1;
+		if (search.matches == 1) {
+			memcpy(id, search.id, ID_SIZE);
+			return 0;
+		}
+	}
+	return err_set(err, ERR_NOT_FOUND, "there is no sandbox \"%s\"", name);
+}

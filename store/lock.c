@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "store/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "store/paths.h"
+
+static struct flock lock_whole(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+int lock_take(const char *path, enum lock_wait wait, struct err *err)
+{
+	struct flock whole = lock_whole();
+	auto_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(err, "can't open %s", path);
+	while (fcntl(fd, wait == LOCK_WAIT ? F_OFD_SETLKW : F_OFD_SETLK, &whole) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EACCES)
+			errno = EAGAIN;
+		return err_sys(err, "can't lock %s", path);
+	}
+	return fd_take(&fd);
+}
+
+bool lock_is_held(const char *path)
+{
+	struct flock whole = lock_whole();
+	auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) < 0)
+		return false;
+	return whole.l_type != F_UNLCK;
+}
+
+int lock_claim(const struct host_config *host, const char *id, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+
+	if (claim < 0 || paths_make_dir(paths_run(host, id, NULL, path), 0750, err) < 0)
+		return -1;
+	return lock_take(paths_run(host, id, "lock", path), LOCK_TRY, err);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "store/paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/bug.h"
+
+static const char *paths_join(char out[PATHS_SIZE], const char *top, const char *dir, const char *leaf)
+{
+	int n = snprintf(out, PATHS_SIZE, "%s/%s%s%s", top, dir, leaf[0] ? "/" : "", leaf);
+
+	BUG_ON(n < 0 || n >= PATHS_SIZE);
+	return out;
+}
+
+const char *paths_spool(const struct host_config *host, const char *id, char out[PATHS_SIZE])
+{
+	return paths_join(out, host->state_dir, "spool", id);
+}
+
+const char *paths_sandbox(const struct host_config *host, const char *id, const char *file,
+			  char out[PATHS_SIZE])
+{
+	char leaf[ID_SIZE + 64];
+	int n = snprintf(leaf, sizeof(leaf), "%s%s%s", id, file ? "/" : "", file ? file : "");
+
+	BUG_ON(n < 0 || (size_t)n >= sizeof(leaf));
+	return paths_join(out, host->state_dir, "sandboxes", leaf);
+}
+
+const char *paths_run(const struct host_config *host, const char *id, const char *file,
+		      char out[PATHS_SIZE])
+{
+	return paths_join(out, host->run_dir, id, file ? file : "");
+}
+
+const char *paths_name(const struct host_config *host, const char *name, char out[PATHS_SIZE])
+{
+	return paths_join(out, host->state_dir, "names", name);
+}
+
+const char *paths_receipt(const struct host_config *host, const char *id, char out[PATHS_SIZE])
+{
+	return paths_join(out, host->state_dir, "receipts", id);
+}
+
+const char *paths_slot(const struct host_config *host, uint32_t slot, char out[PATHS_SIZE])
+{
+	char leaf[16];
+
+	(void)snprintf(leaf, sizeof(leaf), "%u", slot);
+	return paths_join(out, host->run_dir, "slots", leaf);
+}
+
+const char *paths_state(const struct host_config *host, const char *dir, char out[PATHS_SIZE])
+{
+	return paths_join(out, host->state_dir, dir, "");
+}
+
+const char *paths_run_dir(const struct host_config *host, const char *dir, char out[PATHS_SIZE])
+{
+	return paths_join(out, host->run_dir, dir, "");
+}
+
+int paths_make_dir(const char *path, unsigned mode, struct err *err)
+{
+	if (mkdir(path, (mode_t)mode) < 0 && errno != EEXIST)
+		return err_sys(err, "can't make %s", path);
+	return 0;
+}
+
+int paths_make(const struct host_config *host, struct err *err)
+{
+	static const struct {
+		const char *dir;
+		unsigned mode;
+	} state_dirs[] = {
+		{ "names", 0755 },
+		{ "spool", 0700 },
+		{ "sandboxes", 0755 },
+		{ "receipts", 0755 },
+	};
+	char path[PATHS_SIZE];
+
+	if (paths_make_dir(host->state_dir, 0755, err) < 0 ||
+	    paths_make_dir(host->run_dir, 0755, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
+		if (paths_make_dir(paths_state(host, state_dirs[i].dir, path), state_dirs[i].mode, err) < 0)
+			return -1;
+	return paths_make_dir(paths_run_dir(host, "slots", path), 0755, err);
+}
