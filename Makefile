@@ -20,7 +20,7 @@ CC := gcc
 CXX := g++
 CLANG := clang
 
-FOLDERS := base store vmm/mem vmm/virtio vmm/boot vmm/kvm vmm/monitor jail keeper cli guest-init
+FOLDERS := base store vmm/mem vmm/virtio vmm/boot vmm/kvm vmm/monitor jail keeper cli guest-init inventory
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wformat=2 -Werror
@@ -100,7 +100,7 @@ $(B)/gen/jail/filters.h: $(B)/host/bin/filtergen
 # ---- programs ------------------------------------------------------------------------------------------------------
 
 BIN := $(B)/bin
-PROGRAMS := $(BIN)/mayfly $(BIN)/mayfly-keeper $(BIN)/mayfly-vmm $(BIN)/mayfly-init
+PROGRAMS := $(BIN)/mayfly $(BIN)/mayfly-keeper $(BIN)/mayfly-vmm $(BIN)/mayfly-init $(BIN)/mayfly-inventory
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -128,6 +128,10 @@ $(BIN)/mayfly-keeper: $(B)/host/obj/keeper/main.o $(call archives,host,keeper st
 $(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsystemd
+
+$(BIN)/mayfly-inventory: $(B)/host/obj/inventory/main.o $(call archives,host,inventory base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
 
 # ---- what a guest runs -------------------------------------------------------------------------------------------
 
