@@ -3,11 +3,9 @@
 #ifndef KEEPER_OWNER_TABLE_H
 #define KEEPER_OWNER_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/err.h"
 #include "base/id.h"
+#include "base/proto/spec.h"
 
 struct nft_ctx;
 
@@ -24,8 +22,8 @@ struct owner_table {
 #define OWNER_TABLE_TEXT_MAX 8192
 
 /* One batch: all rules or none. The socket is close-on-exec: no child keeps the table alive. */
-int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan, bool ipv6,
-		     struct err *err);
+int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan,
+		     const struct host_config *host, struct err *err);
 
 /* Releases the rules. Safe on one that is not open. */
 void owner_table_close(struct owner_table *table);
@@ -37,6 +35,7 @@ int owner_table_absent(const char *id, struct err *err);
 int owner_table_possible(struct err *err);
 
 /* The commands that owner_table_open runs, for tests and for people. Pure. */
-void owner_table_text(const char *id, const struct slot_plan *plan, bool ipv6, char buf[OWNER_TABLE_TEXT_MAX]);
+void owner_table_text(const char *id, const struct slot_plan *plan, const struct host_config *host,
+		      char buf[OWNER_TABLE_TEXT_MAX]);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * ctnetlink by hand: libnl-nf-3 builds the message's head, but has no call for a delete by mark alone. A delete
+ * without any filter flushes the whole host, and a kernel that does not know CTA_MARK ignores it; so every delete is
+ * preceded by a dump with the same filter, which must show entries of that mark and no others.
+ */
+#include "keeper/conntrack.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netlink/msg.h>
+#include <netlink/netfilter/nfnl.h>
+#include <netlink/netlink.h>
+#include <stdbool.h>
+
+struct walk {
+	uint32_t mark;
+	int count;
+	bool foreign;
+};
+
+static int on_entry(struct nl_msg *msg, void *arg)
+{
+	struct walk *walk = arg;
+	struct nlattr *attrs[CTA_MAX + 1];
+	int r = nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, CTA_MAX, NULL);
+
+	walk->count++;
+	if (r < 0 || !attrs[CTA_MARK] || nla_len(attrs[CTA_MARK]) < 4 ||
+	    ntohl(nla_get_u32(attrs[CTA_MARK])) != walk->mark)
+		walk->foreign = true;
+	return NL_OK;
+}
+
+static struct nl_sock *open_socket(struct err *err)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+
+	if (r == 0)
+		return sock;
+	nl_socket_free(sock);
+	(void)err_set(err, ERR_FAILED, "can't open a conntrack socket: %s", nl_geterror(r));
+	return NULL;
+}
+
+/* Send one request for the entries with this mark; the answer is still to be received. */
+static int ask(struct nl_sock *sock, uint8_t type, int flags, uint32_t mark)
+{
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK, type, flags, AF_UNSPEC, 0);
+	int r = -NLE_NOMEM;
+
+	if (msg && nla_put_u32(msg, CTA_MARK, htonl(mark)) == 0 &&
+	    nla_put_u32(msg, CTA_MARK_MASK, 0xffffffff) == 0)
+		r = nl_send_auto(sock, msg);
+	nlmsg_free(msg);
+	return r;
+}
+
+static int look(struct nl_sock *sock, struct walk *walk, struct err *err)
+{
+	int r;
+
+	if (walk->mark == 0)
+		return err_set(err, ERR_FAILED, "mark 0 is everybody's: conntrack is left alone");
+	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_entry, walk);
+	if (r == 0)
+		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, walk->mark);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sock);
+	if (r < 0)
+		return err_set(err, ERR_FAILED, "can't list conntrack entries: %s", nl_geterror(r));
+	if (walk->foreign)
+		return err_set(err, ERR_FAILED, "this kernel can't list conntrack entries by mark");
+	return 0;
+}
+
+int conntrack_count(uint32_t mark, struct err *err)
+{
+	struct nl_sock *sock = open_socket(err);
+	struct walk walk = { .mark = mark };
+	int r = sock ? look(sock, &walk, err) : -1;
+
+	nl_socket_free(sock);
+	return r < 0 ? -1 : walk.count;
+}
+
+int conntrack_flush(uint32_t mark, struct err *err)
+{
+	struct nl_sock *sock = open_socket(err);
+	struct walk walk = { .mark = mark };
+	int r = sock ? look(sock, &walk, err) : -1;
+
+	if (r == 0) {
+		r = ask(sock, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, mark);
+		if (r >= 0)
+			r = nl_wait_for_ack(sock);
+		if (r < 0)
+			(void)err_set(err, ERR_FAILED, "can't flush conntrack entries with mark 0x%08x: %s", mark,
+				      nl_geterror(r));
+	}
+	nl_socket_free(sock);
+	return r < 0 ? -1 : 0;
+}
