@@ -17,7 +17,7 @@
  * the keeper to UNIT/keeper, and UNIT/vmm is the monitor's (cgroup_create).
  */
 #define CGROUP_PATH_SIZE 512
-#define CGROUP_PARENT "mayfly" /* directory below the mount, without systemd */
+#define CGROUP_PARENT	 "mayfly" /* directory below the mount, without systemd */
 
 enum cgroup_controller {
 	CGROUP_CPU = 1u << 0,
@@ -67,7 +67,8 @@ int cgroup_create(const char *path, struct err *err);
  * Set the limits: memory.max, memory.swap.max = 0, memory.oom.group = 1, cpu.max, pids.max. Controllers that the cgroup
  * doesn't have are skipped and reported in *missing. 0, or -1 with err (a file that is there refuses the value).
  */
-int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t *missing, struct err *err);
+int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t *missing,
+		 struct err *err);
 
 /* The directory's descriptor for jail_plan.cgroup_fd; its st_ino is the cgroup's identity. Or -1 with err. */
 int cgroup_open(const char *path, struct err *err);

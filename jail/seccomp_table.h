@@ -21,11 +21,12 @@
  * the monitor doesn't use; abort, malloc, stdio and thread ends are not in the table because they must not happen.
  */
 #define ON_VCPU (1u << JAIL_THREAD_VCPU)
-#define ON_IO (1u << JAIL_THREAD_IO)
+#define ON_IO	(1u << JAIL_THREAD_IO)
 #define ON_BOTH (ON_VCPU | ON_IO)
 
-#define ARG_ANY (-1)	  /* arg: whatever the arguments */
-#define ARG_INT 0xffffffffull /* mask: the kernel reads 32 bits, and musl sign-extends ioctl's request into 64 */
+#define ARG_ANY (-1) /* arg: whatever the arguments */
+#define ARG_INT                                                                                    \
+	0xffffffffull /* mask: the kernel reads 32 bits, and musl sign-extends ioctl's request into 64 */
 
 struct seccomp_rule {
 	int syscall;
@@ -36,21 +37,25 @@ struct seccomp_rule {
 	const char *why;
 };
 
-#define SECCOMP_MAX_VCPU 8
-#define SECCOMP_MAX_IO 14
+#define SECCOMP_MAX_VCPU  8
+#define SECCOMP_MAX_IO	  14
 #define SECCOMP_MAX_UNION 18
 
 static const struct seccomp_rule seccomp_allowed[] = {
 	{ SYS_ioctl, ON_VCPU, 1, ARG_INT, KVM_RUN, "run the guest" },
-	{ SYS_ioctl, ON_VCPU, 1, ARG_INT, KVM_GET_MP_STATE, "find a guest that has halted for good" },
+	{ SYS_ioctl, ON_VCPU, 1, ARG_INT, KVM_GET_MP_STATE,
+	  "find a guest that has halted for good" },
 	{ SYS_writev, ON_BOTH, ARG_ANY, 0, 0,
 	  "eventfds, tap frames, vsock streams, messages to the keeper" },
-	{ SYS_futex, ON_BOTH, 1, ARG_INT, FUTEX_WAIT_PRIVATE, "the one lock; a thread that is done waits for ever" },
+	{ SYS_futex, ON_BOTH, 1, ARG_INT, FUTEX_WAIT_PRIVATE,
+	  "the one lock; a thread that is done waits for ever" },
 	{ SYS_futex, ON_BOTH, 1, ARG_INT, FUTEX_WAKE_PRIVATE, "the one lock" },
-	{ SYS_rt_sigreturn, ON_BOTH, ARG_ANY, 0, 0, "return from the signal that kicks a vCPU out of the guest" },
+	{ SYS_rt_sigreturn, ON_BOTH, ARG_ANY, 0, 0,
+	  "return from the signal that kicks a vCPU out of the guest" },
 	{ SYS_exit_group, ON_BOTH, ARG_ANY, 0, 0, "the end" },
 	{ SYS_ppoll, ON_IO, ARG_ANY, 0, 0, "the event loop" },
-	{ SYS_readv, ON_IO, ARG_ANY, 0, 0, "eventfds, timers, tap frames, vsock streams, /dev/urandom" },
+	{ SYS_readv, ON_IO, ARG_ANY, 0, 0,
+	  "eventfds, timers, tap frames, vsock streams, /dev/urandom" },
 	{ SYS_preadv, ON_IO, ARG_ANY, 0, 0, "read from a disk" },
 	{ SYS_pwritev, ON_IO, ARG_ANY, 0, 0, "write to a disk" },
 	{ SYS_fdatasync, ON_IO, ARG_ANY, 0, 0, "flush a disk" },

@@ -18,11 +18,13 @@ struct jail_fd {
 #define JAIL_SPAWN_MAX_FDS 32
 
 struct jail_plan {
-	uint32_t uid;	 /* the child's uid and gid on the host; inside it is 0, and nothing else is mapped */
-	int monitor_fd;	 /* the program: O_PATH or O_RDONLY, O_CLOEXEC */
-	int cgroup_fd;	 /* directory of the cgroup it starts in, -1: stays in the caller's */
+	uint32_t
+		uid; /* the child's uid and gid on the host; inside it is 0, and nothing else is mapped */
+	int monitor_fd;	  /* the program: O_PATH or O_RDONLY, O_CLOEXEC */
+	int cgroup_fd;	  /* directory of the cgroup it starts in, -1: stays in the caller's */
 	const char *name; /* argv[1], for people who read ps; NULL: none */
-	const struct jail_fd *fds; /* numbers ascending from 3, each below JAIL_SPAWN_MAX_FDS; borrowed */
+	const struct jail_fd
+		*fds; /* numbers ascending from 3, each below JAIL_SPAWN_MAX_FDS; borrowed */
 	size_t n_fds;
 };
 

@@ -129,8 +129,8 @@ static void print_arrays(void)
 
 		printf("\nstatic const struct sock_filter filter_%s[] = {\n", threads[t].name);
 		for (size_t i = 0; i < n; i++)
-			printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", insns[i].code, insns[i].jt, insns[i].jf,
-			       insns[i].k);
+			printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", insns[i].code, insns[i].jt,
+			       insns[i].jf, insns[i].k);
 		printf("};\n");
 		seccomp_release(ctx);
 	}
@@ -146,7 +146,8 @@ static void print_rules(const struct seccomp_rule *rules, size_t n)
 		if (r->arg == ARG_ANY)
 			printf("any");
 		else
-			printf("argument %d & 0x%" PRIx64 " = 0x%" PRIx64, r->arg, r->mask, r->value);
+			printf("argument %d & 0x%" PRIx64 " = 0x%" PRIx64, r->arg, r->mask,
+			       r->value);
 		printf(" | %s | %s | %s |\n", r->threads & ON_VCPU ? "yes" : "",
 		       r->threads & ON_IO ? "yes" : "", r->why);
 		free(name);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "jail/proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+#define STAT_MAX   1024
+#define STATUS_MAX 8192
+
+struct stat_line {
+	char state;
+	uint64_t start_time;
+};
+
+/* The second field is the program's name in parentheses and may itself hold spaces and parentheses: count from the last. */
+static int parse_stat(const char *text, struct stat_line *out)
+{
+	const char *p = strrchr(text, ')');
+	char *end;
+
+	if (!p || p[1] != ' ')
+		return -1;
+	p += 2;
+	out->state = *p;
+	for (int field = 3; field < 22; field++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return -1;
+		p++;
+	}
+	errno = 0;
+	out->start_time = strtoull(p, &end, 10);
+	return errno == 0 && end != p ? 0 : -1;
+}
+
+static int read_stat(pid_t pid, struct stat_line *out, struct err *err)
+{
+	char path[64], text[STAT_MAX];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, err);
+	if (n < 0) {
+		if (err->os_errno == ENOENT || err->os_errno == ESRCH)
+			err->code = ERR_NOT_FOUND;
+		return -1;
+	}
+	text[n] = '\0';
+	if (parse_stat(text, out) < 0)
+		return err_set(err, ERR_FAILED, "%s: not in the form that proc(5) describes", path);
+	return 0;
+}
+
+int proc_start_time(pid_t pid, uint64_t *start_time, struct err *err)
+{
+	struct stat_line line;
+
+	if (read_stat(pid, &line, err) < 0)
+		return -1;
+	*start_time = line.start_time;
+	return 0;
+}
+
+bool proc_is_alive(pid_t pid, uint64_t start_time)
+{
+	struct stat_line line;
+	struct err err;
+
+	return read_stat(pid, &line, &err) == 0 && line.start_time == start_time &&
+	       line.state != 'Z' && line.state != 'X';
+}
+
+/* The four numbers of "Uid:" (real, effective, saved, file system). */
+static bool status_has_uid(const char *status, uint32_t uid)
+{
+	const char *p = strstr(status, "\nUid:");
+	unsigned int ids[4];
+
+	if (!p || sscanf(p, "\nUid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) != 4)
+		return false;
+	return ids[0] == uid || ids[1] == uid || ids[2] == uid || ids[3] == uid;
+}
+
+/* A process that ends meanwhile counts as not there. */
+static int has_uid(const char *pid, uint32_t uid, struct err *err)
+{
+	char path[64], text[STATUS_MAX];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, err);
+	if (n < 0)
+		return err->os_errno == ENOENT || err->os_errno == ESRCH ? 0 : -1;
+	text[n] = '\0';
+	return status_has_uid(text, uid) ? 1 : 0;
+}
+
+int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int found = 0;
+
+	if (!dir)
+		return err_sys(err, "/proc");
+	while (found == 0 && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		found = has_uid(entry->d_name, uid, err);
+		if (found == 1)
+			*pid = (pid_t)atoi(entry->d_name);
+	}
+	(void)closedir(dir);
+	return found;
+}
