@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * Both chains drop by default; the rules name what may pass. From the guest (ingress): its own addresses only, towards
+ * what is neither another sandbox nor a metadata service, and every packet leaves with the sandbox's mark, without which
+ * the gate lets nothing through. To the guest (egress): only what is addressed to it.
+ *
+ * The kernel strips one VLAN tag before the ingress hook, so `meta protocol` alone would take a tagged packet for a plain
+ * one; `ether type` still sees the tag.
+ */
+#include "keeper/owner_table.h"
+
+#include <netinet/in.h> /* in front of linux/netfilter.h, which gives way to it */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+
+#include "base/bug.h"
+#include "keeper/plan.h"
+#include "keeper/ruleset.h"
+
+#define MAC_TEXT_SIZE 18
+
+/* Everything a rule is made of, as text */
+struct words {
+	char table[ID_NAME_SIZE], tap[IFNAMSIZ], mac[MAC_TEXT_SIZE];
+	char host4[PLAN_ADDRESS_SIZE], guest4[PLAN_ADDRESS_SIZE], guest6[PLAN_ADDRESS_SIZE], guest6_hex[33];
+	char pool4[PLAN_ADDRESS_SIZE], pool6[PLAN_ADDRESS_SIZE];
+	unsigned int pool4_prefix;
+	uint32_t mark;
+};
+
+static void words_init(struct words *w, const char *id, const struct slot_plan *plan, const struct host_config *host)
+{
+	uint8_t mac[6];
+
+	id_table(id, w->table);
+	id_tap(id, w->tap);
+	id_mac(id, mac);
+	(void)snprintf(w->mac, sizeof(w->mac), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		       mac[5]);
+	(void)plan_ipv4_text(plan->host_ipv4, w->host4);
+	(void)plan_ipv4_text(plan->guest_ipv4, w->guest4);
+	(void)plan_ipv6_text(plan->guest_ipv6, w->guest6);
+	for (size_t i = 0; i < sizeof(plan->guest_ipv6); i++)
+		(void)snprintf(w->guest6_hex + 2 * i, 3, "%02x", plan->guest_ipv6[i]);
+	(void)plan_ipv4_text(host->pool4, w->pool4);
+	(void)plan_ipv6_text(host->pool6, w->pool6);
+	w->pool4_prefix = host->pool4_prefix;
+	w->mark = plan->mark;
+}
+
+/* one rule of one chain */
+#define RULE(chain, fmt, ...) ruleset_add(t, "add rule netdev %s " chain " " fmt "\n", w->table __VA_OPT__(, ) __VA_ARGS__)
+
+static void add_head(struct ruleset_text *t, const struct words *w)
+{
+	ruleset_add(t, "add table netdev %s { flags owner; }\n", w->table);
+	ruleset_add(t,
+		    "add chain netdev %s in { type filter hook ingress device \"%s\" priority 0; policy drop; }\n",
+		    w->table, w->tap);
+	ruleset_add(t,
+		    "add chain netdev %s out { type filter hook egress device \"%s\" priority 0; policy drop; }\n",
+		    w->table, w->tap);
+	RULE("in", "ether saddr != %s drop", w->mac);
+	RULE("in", "ether type { 8021q, 8021ad } drop");
+}
+
+static void add_ipv4(struct ruleset_text *t, const struct words *w)
+{
+	RULE("in",
+	     "meta protocol arp arp operation { request, reply } arp saddr ether %s arp saddr ip %s arp daddr ip %s "
+	     "meta mark set 0x%08x accept",
+	     w->mac, w->guest4, w->host4, w->mark);
+	RULE("in", "meta protocol ip ip saddr != %s drop", w->guest4);
+	RULE("in", "meta protocol ip ip daddr %s/%u ip daddr != %s drop", w->pool4, w->pool4_prefix, w->host4);
+	/* this host, link-local with its metadata service, two more metadata services, multicast, broadcast */
+	RULE("in", "meta protocol ip ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 100.100.100.200, 192.0.0.192, "
+		   "224.0.0.0/4, 255.255.255.255 } drop");
+	RULE("in", "meta protocol ip udp sport 67 drop"); /* a DHCP server's */
+	RULE("in", "meta protocol ip meta mark set 0x%08x accept", w->mark);
+	RULE("out", "meta protocol arp arp operation { request, reply } arp saddr ip %s arp daddr ip %s accept",
+	     w->host4, w->guest4);
+	RULE("out", "meta protocol ip ip daddr %s accept", w->guest4);
+}
+
+static void add_ipv6(struct ruleset_text *t, const struct words *w)
+{
+	RULE("in", "meta protocol ip6 icmpv6 type { nd-router-advert, nd-redirect } drop");
+	/* an advertised address (bytes 8 to 23 of the message) is the guest's, or a link-local other than ours */
+	RULE("in", "meta protocol ip6 icmpv6 type nd-neighbor-advert @th,64,128 != 0x%s @th,64,10 != 0x3fa drop",
+	     w->guest6_hex);
+	RULE("in", "meta protocol ip6 icmpv6 type nd-neighbor-advert "
+		   "@th,64,128 0xfe800000000000000000000000000001 drop");
+	RULE("in", "meta protocol ip6 ip6 saddr fe80::1 drop");
+	RULE("in",
+	     "meta protocol ip6 ip6 saddr { ::, fe80::/10, %s } ip6 hoplimit 255 ip6 daddr { fe80::/10, ff02::/16 } "
+	     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } meta mark set 0x%08x accept",
+	     w->guest6, w->mark);
+	RULE("in", "meta protocol ip6 ip6 saddr != %s drop", w->guest6);
+	/* other sandboxes, this host, metadata services (two clouds', any through NAT64), multicast */
+	RULE("in",
+	     "meta protocol ip6 ip6 daddr { %s/64, ::/127, ::ffff:0:0/96, fd00:ec2::/64, fd20:ce::254, "
+	     "64:ff9b::a9fe:0/112, ff00::/8 } drop",
+	     w->pool6);
+	RULE("in", "meta protocol ip6 udp sport 547 drop"); /* a DHCPv6 server's */
+	RULE("in", "meta protocol ip6 meta mark set 0x%08x accept", w->mark);
+	RULE("out",
+	     "meta protocol ip6 ip6 daddr { %s, fe80::/10, ff02::/16 } icmpv6 type { nd-neighbor-solicit, "
+	     "nd-neighbor-advert } accept",
+	     w->guest6);
+	RULE("out", "meta protocol ip6 ip6 daddr %s accept", w->guest6);
+}
+
+void owner_table_text(const char *id, const struct slot_plan *plan, const struct host_config *host,
+		      char buf[OWNER_TABLE_TEXT_MAX])
+{
+	struct ruleset_text text = { .buf = buf, .size = OWNER_TABLE_TEXT_MAX };
+	struct words words;
+
+	BUG_ON(!id_is_valid(id));
+	words_init(&words, id, plan, host);
+	add_head(&text, &words);
+	add_ipv4(&text, &words);
+	if (host->ipv6)
+		add_ipv6(&text, &words);
+}
+
+int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan,
+		     const struct host_config *host, struct err *err)
+{
+	char commands[OWNER_TABLE_TEXT_MAX];
+
+	owner_table_text(id, plan, host, commands);
+	table->ctx = ruleset_open(err);
+	if (!table->ctx)
+		return -1;
+	if (ruleset_run(table->ctx, commands, "make the sandbox's own rules", err) < 0) {
+		owner_table_close(table);
+		return -1;
+	}
+	return 0;
+}
+
+void owner_table_close(struct owner_table *table)
+{
+	ruleset_close(table->ctx);
+	table->ctx = NULL;
+}
+
+int owner_table_absent(const char *id, struct err *err)
+{
+	char name[ID_NAME_SIZE];
+	struct ruleset_table found;
+	int r;
+
+	id_table(id, name);
+	r = ruleset_find(NFPROTO_NETDEV, name, &found, err);
+	return r < 0 ? -1 : !r;
+}
+
+int owner_table_possible(struct err *err)
+{
+	static const char commands[] =
+		"add table netdev mayfly_probe { flags owner; }\n"
+		"add chain netdev mayfly_probe out { type filter hook egress device \"lo\" priority 0; policy accept; }\n";
+	struct nft_ctx *ctx = ruleset_open(err);
+	int r;
+
+	if (!ctx)
+		return -1;
+	r = ruleset_run(ctx, commands, "make a netdev owner table", err);
+	ruleset_close(ctx);
+	return r == 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/ruleset.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/netfilter/nfnl.h>
+#include <netlink/netlink.h>
+#include <nftables/libnftables.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/bug.h"
+
+/* First type byte of a table's user data that nft(8) writes: the comment (NFTNL_UDATA_TABLE_COMMENT) */
+#define UDATA_COMMENT 0
+
+static int option_of(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+/*
+ * libnftables opens its socket without SOCK_CLOEXEC and does not say which it is. A child that inherited it would keep
+ * the owner table alive beyond our death, so all netfilter sockets of this process are marked.
+ */
+static int mark_sockets_cloexec(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] != '.' && option_of(fd, SO_DOMAIN) == AF_NETLINK &&
+		    option_of(fd, SO_PROTOCOL) == NETLINK_NETFILTER)
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+struct nft_ctx *ruleset_open(struct err *err)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	if (!ctx) {
+		(void)err_set(err, ERR_FAILED, "can't open nftables");
+		return NULL;
+	}
+	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0 || mark_sockets_cloexec() < 0) {
+		(void)err_set(err, ERR_FAILED, "can't set up nftables' buffers and socket");
+		nft_ctx_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+void ruleset_close(struct nft_ctx *ctx)
+{
+	if (ctx)
+		nft_ctx_free(ctx);
+}
+
+int ruleset_run(struct nft_ctx *ctx, const char *commands, const char *what, struct err *err)
+{
+	const char *said;
+
+	if (nft_run_cmd_from_buffer(ctx, commands) == 0)
+		return 0;
+	said = nft_ctx_get_error_buffer(ctx);
+	return err_set(err, ERR_FAILED, "can't %s: nftables: %.*s", what, (int)strcspn(said, "\n"), said);
+}
+
+/* ---- looking up ---- */
+
+static void read_comment(struct nlattr *attr, char *out, size_t size)
+{
+	const uint8_t *p = nla_data(attr);
+	size_t left = (size_t)nla_len(attr);
+
+	out[0] = '\0';
+	while (left >= 2 && (size_t)p[1] + 2 <= left) {
+		if (p[0] == UDATA_COMMENT)
+			(void)snprintf(out, size, "%.*s", (int)p[1], (const char *)p + 2);
+		left -= (size_t)p[1] + 2;
+		p += p[1] + 2;
+	}
+}
+
+static int on_table(struct nl_msg *msg, void *arg)
+{
+	struct ruleset_table *table = arg;
+	struct nlattr *attrs[NFTA_TABLE_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, NFTA_TABLE_MAX, NULL) < 0)
+		return NL_OK;
+	if (attrs[NFTA_TABLE_FLAGS])
+		table->flags = ntohl(nla_get_u32(attrs[NFTA_TABLE_FLAGS]));
+	if (attrs[NFTA_TABLE_USERDATA])
+		read_comment(attrs[NFTA_TABLE_USERDATA], table->comment, sizeof(table->comment));
+	return NL_OK;
+}
+
+static int ask(struct nl_sock *sock, uint8_t family, const char *name)
+{
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NLM_F_ACK, family, 0);
+	int r = -NLE_NOMEM;
+
+	if (msg && nla_put_string(msg, NFTA_TABLE_NAME, name) == 0)
+		r = nl_send_auto(sock, msg);
+	nlmsg_free(msg);
+	return r < 0 ? r : nl_wait_for_ack(sock);
+}
+
+int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+
+	memset(table, 0, sizeof(*table));
+	if (r == 0)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_table, table);
+	if (r == 0)
+		r = ask(sock, family, name);
+	nl_socket_free(sock);
+	if (r == -NLE_OBJ_NOTFOUND)
+		return 0;
+	return r < 0 ? err_set(err, ERR_FAILED, "can't look up table %s: %s", name, nl_geterror(r)) : 1;
+}
+
+/* ---- building ---- */
+
+void ruleset_add(struct ruleset_text *text, const char *fmt, ...)
+{
+	size_t room = text->size - text->len;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(text->buf + text->len, room, fmt, args);
+	va_end(args);
+	BUG_ON(n < 0 || (size_t)n >= room);
+	text->len += (size_t)n;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef KEEPER_RULESET_H
+#define KEEPER_RULESET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct nft_ctx;
+
+/*
+ * What gate and owner table share. Commands go through libnftables as text, which the callers generate from validated
+ * ids and numbers only. Tables are looked up by one netlink message each: libnftables would read the whole ruleset.
+ */
+
+/* A context whose output and errors are buffered and whose netlink socket is close-on-exec; NULL with err. */
+struct nft_ctx *ruleset_open(struct err *err);
+
+/* Safe on NULL. Closes the socket, and with it the owner tables made through it. */
+void ruleset_close(struct nft_ctx *ctx);
+
+/* Run newline-terminated commands as one batch: all or none. err gets "can't WHAT: …" with nftables' first line. */
+int ruleset_run(struct nft_ctx *ctx, const char *commands, const char *what, struct err *err);
+
+struct ruleset_table {
+	uint32_t flags; /* NFT_TABLE_F_… */
+	char comment[128];
+};
+
+/* Look up one table by family (NFPROTO_…) and name. 1: found, *table filled; 0: there is none; -1: err. */
+int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err);
+
+/* Commands are built line by line into a fixed buffer; one that does not fit is a bug. */
+struct ruleset_text {
+	char *buf;
+	size_t size, len;
+};
+
+void ruleset_add(struct ruleset_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
