@@ -12,7 +12,7 @@
 enum kvmcheck_result {
 	KVMCHECK_NONE,		/* no /dev/kvm, or it is no KVM */
 	KVMCHECK_NO_PERMISSION, /* it is there, this process may not open it */
-	KVMCHECK_EMULATES,	/* guest kernel code is emulated, about a thousand times too slow */
+	KVMCHECK_EMULATES,	/* guest kernel code is emulated, hundreds of times too slow */
 	KVMCHECK_OK,
 };
 
