@@ -4,12 +4,14 @@
  * mayfly-inventory: what is on this host, and what has changed.
  *
  *	mayfly-inventory [--except PATH]…                       print the inventory
+ *	mayfly-inventory --kinds                                print the names of the kinds
  *	mayfly-inventory [--except PATH]… --since FILE [--settle SECONDS]
  *		compare with an inventory taken before: the differences and exit 1, or "nothing left (N kinds looked at)" and
  *		exit 0. With --settle it looks again until nothing differs or the time is over: processes of others come and
  *		go, and the kernel frees some things late.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,11 +28,12 @@ struct options {
 	size_t n_except;
 	const char *since;
 	uint64_t settle_s;
+	bool kinds;
 };
 
 static int usage(void)
 {
-	log_error("usage: mayfly-inventory [--except PATH]… [--since FILE [--settle SECONDS]]");
+	log_error("usage: mayfly-inventory --kinds | [--except PATH]… [--since FILE [--settle SECONDS]]");
 	return ERR_USAGE;
 }
 
@@ -39,6 +42,7 @@ static int parse(int argc, char **argv, struct options *options)
 	static const struct option known[] = {
 		{ "except", required_argument, NULL, 'e' },
 		{ "since", required_argument, NULL, 's' },
+		{ "kinds", no_argument, NULL, 'k' },
 		{ "settle", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -49,6 +53,8 @@ static int parse(int argc, char **argv, struct options *options)
 			options->except[options->n_except++] = optarg;
 		else if (c == 's')
 			options->since = optarg;
+		else if (c == 'k')
+			options->kinds = true;
 		else if (c != 't' || !str_to_u64(optarg, 600, &options->settle_s))
 			return -1;
 	}
@@ -100,6 +106,10 @@ int main(int argc, char **argv)
 	log_init("mayfly-inventory");
 	if (parse(argc, argv, &options) < 0)
 		return usage();
+	for (size_t i = 0; options.kinds && i < inventory_n_kinds; i++)
+		(void)printf("%s\n", inventory_kinds[i].name);
+	if (options.kinds)
+		return 0;
 	if (options.since != NULL) {
 		rc = compare(&options, &err);
 	} else if ((rc = inventory_take(&now, &err)) == 0) {
