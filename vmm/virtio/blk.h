@@ -10,7 +10,7 @@
 
 /* A disk (virtio 1.2 §5.2): read, write, flush, get-id; synchronous. */
 #define BLK_QUEUE_SIZE 128
-#define BLK_SEG_MAX (BLK_QUEUE_SIZE - 2) /* beside header and status */
+#define BLK_SEG_MAX    (BLK_QUEUE_SIZE - 2) /* beside header and status */
 
 /* I/O thread only. The range lies within the capacity. preadv and pwritev move all bytes and return their number, or
  * -errno; fewer bytes are an I/O error to the guest. They may return fewer only when the host can't do better. */
@@ -36,7 +36,7 @@ struct blk {
 	uint64_t n_io_errors; /* requests answered with S_IOERR */
 };
 
-void blk_init(struct blk *blk, const struct mem *mem, struct virtio_irq irq, const struct blk_backend *backend,
-	      void *ctx, const struct blk_config *config);
+void blk_init(struct blk *blk, const struct mem *mem, struct virtio_irq irq,
+	      const struct blk_backend *backend, void *ctx, const struct blk_config *config);
 
 #endif

@@ -9,13 +9,16 @@
 #include "vmm/virtio/device.h"
 
 /* A console of one port (virtio 1.2 §5.3, no MULTIPORT). */
-#define CONSOLE_QUEUE_SIZE 16 /* Linux kicks once for each receive buffer when it starts: few are better */
+#define CONSOLE_QUEUE_SIZE                                                                         \
+	16 /* Linux kicks once for each receive buffer when it starts: few are better */
 #define CONSOLE_QUEUE_RX 0
 #define CONSOLE_QUEUE_TX 1
-#define CONSOLE_MAX_WRITE 65536 /* bytes taken from one chain; the rest is dropped, no driver sends so many */
+#define CONSOLE_MAX_WRITE                                                                          \
+	65536 /* bytes taken from one chain; the rest is dropped, no driver sends so many */
 
 struct console_backend {
-	void (*write)(void *ctx, const struct iovec *iov, int n); /* I/O thread; takes all: a ring forgets the oldest */
+	void (*write)(void *ctx, const struct iovec *iov,
+		      int n); /* I/O thread; takes all: a ring forgets the oldest */
 };
 
 struct console {

@@ -57,8 +57,8 @@ struct virtio_dev {
 };
 
 /* features: those of the device; VIRTIO_F_VERSION_1 and VIRTIO_F_INDIRECT_DESC are added. */
-void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model, const struct mem *mem,
-		     struct virtio_irq irq, uint64_t features);
+void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model,
+		     const struct mem *mem, struct virtio_irq irq, uint64_t features);
 
 /* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt, count. The device
  * serves nothing until the driver resets it. */
@@ -66,6 +66,17 @@ void virtio_dev_fail(struct virtio_dev *dev);
 
 /* True between DRIVER_OK and a reset or failure. */
 bool virtio_dev_active(const struct virtio_dev *dev);
+
+/* Take the next chain of queue q; false when there is none, the device isn't active, or now has failed. */
+bool virtio_dev_pop(struct virtio_dev *dev, uint32_t q, struct virtq_chain *chain);
+
+/* Handles one chain; the bytes written to it, or VIRTIO_FAULT: the guest broke the rules. */
+typedef int64_t virtio_serve_fn(struct virtio_dev *dev, const struct virtq_chain *chain);
+#define VIRTIO_FAULT (-1)
+#define VIRTIO_BATCH 64 /* chains served in one call */
+
+/* Serve up to VIRTIO_BATCH chains of queue q, notify once. True: more may be left. */
+bool virtio_dev_serve(struct virtio_dev *dev, uint32_t q, virtio_serve_fn *serve);
 
 /* Set the used-buffer bit and raise the line if the driver wants to know about queue q. */
 void virtio_dev_notify(struct virtio_dev *dev, uint32_t q);

@@ -21,7 +21,7 @@ struct virtq {
 	uint16_t max;  /* 0: the device has no such queue */
 	uint16_t size; /* chosen by the driver */
 	bool ready;
-	bool indirect; /* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool indirect;	     /* VIRTIO_F_INDIRECT_DESC was negotiated */
 	uint16_t last_avail; /* entries taken from the available ring, modulo 2^16 */
 	uint16_t used_idx;   /* entries put on the used ring, modulo 2^16 */
 	gpa_t desc_gpa;
@@ -77,10 +77,12 @@ static inline const struct iovec *virtq_writable(const struct virtq_chain *chain
 
 /* The bytes [offset, offset + len) of in[0 … n) as buffers of their own in out (room for n). How many; the bytes that in
  * doesn't have are left out. */
-uint32_t virtq_slice(const struct iovec *in, uint32_t n, uint64_t offset, uint64_t len, struct iovec *out);
+uint32_t virtq_slice(const struct iovec *in, uint32_t n, uint64_t offset, uint64_t len,
+		     struct iovec *out);
 
 /* Copy between in[0 … n) at offset and buf; the number of bytes copied, less than len where the buffers end. */
 size_t virtq_copy_out(const struct iovec *in, uint32_t n, uint64_t offset, void *buf, size_t len);
-size_t virtq_copy_in(const struct iovec *in, uint32_t n, uint64_t offset, const void *buf, size_t len);
+size_t virtq_copy_in(const struct iovec *in, uint32_t n, uint64_t offset, const void *buf,
+		     size_t len);
 
 #endif

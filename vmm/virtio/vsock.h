@@ -22,17 +22,18 @@
  * What the guest sends and the stream doesn't take at once waits in the slot's buffer, which is the credit that the guest
  * has: no guest makes us hold more. 32 slots of 16 KiB are half a MiB, only those in use are ever touched.
  */
-#define VSOCK_QUEUE_SIZE 128
-#define VSOCK_QUEUE_RX 0
-#define VSOCK_QUEUE_TX 1
-#define VSOCK_QUEUE_EVENT 2
-#define VSOCK_HOST_CID 2u
-#define VSOCK_MAX_CONNS 32
-#define VSOCK_BUF_LEN 16384u
-#define VSOCK_MAX_RSTS 32
+#define VSOCK_QUEUE_SIZE      128
+#define VSOCK_QUEUE_RX	      0
+#define VSOCK_QUEUE_TX	      1
+#define VSOCK_QUEUE_EVENT     2
+#define VSOCK_HOST_CID	      2u
+#define VSOCK_MAX_CONNS	      32
+#define VSOCK_BUF_LEN	      16384u
+#define VSOCK_MAX_RSTS	      32
 #define VSOCK_FIRST_HOST_PORT (1u << 30) /* of connections that the host begins */
 
-/* read and write: I/O thread, never block; bytes, or -errno (-EAGAIN: later). read 0: the host sends no more. */
+/* read and write: I/O thread, never block; bytes, or -errno (-EAGAIN: later; any other
+ * ends the connection). read 0: the host sends no more. */
 struct vsock_backend {
 	ssize_t (*read)(void *ctx, uint32_t slot, const struct iovec *iov, int n);
 	ssize_t (*write)(void *ctx, uint32_t slot, const struct iovec *iov, int n);
@@ -53,7 +54,8 @@ enum vsock_state {
 	VSOCK_OFFERED,	  /* waits for the guest's REQUEST */
 	VSOCK_CONNECTING, /* our REQUEST is owed or sent */
 	VSOCK_OPEN,
-	VSOCK_CLOSING, /* stream gone, an RST is still owed to the guest */
+	VSOCK_DRAINING, /* the guest is done with it, the stream has yet to take the rest */
+	VSOCK_CLOSING,	/* stream gone, an RST is still owed to the guest */
 };
 
 struct vsock_conn {
@@ -61,11 +63,10 @@ struct vsock_conn {
 	uint32_t host_port;
 	uint32_t guest_port;
 	uint32_t owed; /* packets for the guest that wait for a receive buffer, one bit each */
-	bool request_sent;
-	bool host_eof;	       /* the stream ended, the guest has been or will be told */
+	bool host_eof; /* the stream ended, the guest has been or will be told */
 	bool guest_sends_no_more;
 	bool guest_takes_no_more;
-	bool stream_shut;      /* backend->shutdown was called */
+	bool stream_shut; /* backend->shutdown was called */
 	/* credit towards the guest: sent bytes, and what it told of its buffer */
 	uint32_t tx_cnt;
 	uint32_t peer_buf_alloc;
@@ -93,30 +94,31 @@ struct vsock {
 	uint64_t guest_cid;
 	uint32_t next_host_port;
 	bool rx_starved; /* the receive queue was found empty, and no kick came since */
+	bool rx_pushed;	 /* and the driver not notified yet */
 	uint32_t n_rsts;
 	struct vsock_rst rsts[VSOCK_MAX_RSTS];
 	struct vsock_conn conns[VSOCK_MAX_CONNS];
 };
 
-void vsock_init(struct vsock *vsock, const struct mem *mem, struct virtio_irq irq,
+void vsock_init(struct vsock *v, const struct mem *mem, struct virtio_irq irq,
 		const struct vsock_backend *backend, void *ctx, uint32_t guest_cid);
 
 /* A free slot, or -1 when all are in use. */
-int vsock_free_slot(const struct vsock *vsock);
+int vsock_free_slot(const struct vsock *v);
 
 /* Both: slot is free, its stream is there. I/O thread, like all that follows. */
-void vsock_connect(struct vsock *vsock, uint32_t slot, uint32_t guest_port);
-void vsock_offer(struct vsock *vsock, uint32_t slot, uint32_t host_port);
+void vsock_connect(struct vsock *v, uint32_t slot, uint32_t guest_port);
+void vsock_offer(struct vsock *v, uint32_t slot, uint32_t host_port);
 
 /* The host gives the connection up. Ends with backend->closed. */
-void vsock_close(struct vsock *vsock, uint32_t slot);
+void vsock_close(struct vsock *v, uint32_t slot);
 
 /* The slot's stream can be read or written. Bounded work; poll again. */
-void vsock_readable(struct vsock *vsock, uint32_t slot);
-void vsock_writable(struct vsock *vsock, uint32_t slot);
+void vsock_readable(struct vsock *v, uint32_t slot);
+void vsock_writable(struct vsock *v, uint32_t slot);
 
 /* Which of enum vsock_want to poll the slot's stream for; ask before each poll. With 0 leave it out of the poll set: a
  * hang-up would be reported all the same, again and again. */
-uint32_t vsock_wants(const struct vsock *vsock, uint32_t slot);
+uint32_t vsock_wants(const struct vsock *v, uint32_t slot);
 
 #endif
