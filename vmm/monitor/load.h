@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef VMM_MONITOR_LOAD_H
+#define VMM_MONITOR_LOAD_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vmm/mem/mem.h"
+
+/* Make guest RAM: a memfd of fixed size, mapped shared. 0, or -1 with err. */
+int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err);
+
+/* Put kernel, initrd (none when the file is empty), command line, MP table and PVH start info into guest memory; *entry
+ * is where the boot CPU starts. 0, or -1 with err. */
+int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t *entry, struct err *err);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * One round: with the lock held, ask each device what it waits for and make the poll set; without it, wait; with it
+ * again, serve what came. A vCPU thread may change what a device waits for between two rounds, but never without a
+ * doorbell or the wake event, which end the wait.
+ */
+#include "vmm/monitor/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "vmm/monitor/channel.h"
+#include "vmm/monitor/event.h"
+
+#define LOOP_MAX_FDS (3 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
+#define LOOP_MESSAGES_A_ROUND 4
+
+/* What a polled descriptor is: the function to call when it is ready, and what it is about. */
+typedef void loop_serve(struct machine *machine, uint32_t slot, uint32_t queue, short events);
+
+struct loop {
+	nfds_t n;
+	struct pollfd fds[LOOP_MAX_FDS];
+	struct {
+		loop_serve *serve;
+		uint32_t slot;
+		uint32_t queue;
+	} what[LOOP_MAX_FDS];
+};
+
+static void loop_add(struct loop *loop, int fd, short events, loop_serve *serve, uint32_t slot, uint32_t queue)
+{
+	BUG_ON(loop->n == LOOP_MAX_FDS);
+	loop->fds[loop->n] = (struct pollfd){ .fd = fd, .events = events };
+	loop->what[loop->n].serve = serve;
+	loop->what[loop->n].slot = slot;
+	loop->what[loop->n].queue = queue;
+	loop->n++;
+}
+
+static void loop_serve_wake(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+{
+	(void)slot;
+	(void)queue;
+	(void)events;
+	event_clear(machine->wake_fd);
+}
+
+static void loop_serve_doorbell(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+{
+	const struct machine_device *device = &machine->devices[slot];
+
+	(void)events;
+	event_clear(device->doorbell_fd[queue]);
+	device->dev->model->kick(device->dev, queue);
+}
+
+static void loop_serve_tap(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+{
+	(void)slot;
+	(void)queue;
+	(void)events;
+	net_rx(&machine->net);
+}
+
+static void loop_serve_stream(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+{
+	const short gone = POLLHUP | POLLERR;
+
+	(void)queue;
+	if ((events & (POLLIN | gone)) != 0 && (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_READ) != 0)
+		vsock_readable(&machine->vsock, slot);
+	if ((events & (POLLOUT | gone)) != 0 && (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_WRITE) != 0)
+		vsock_writable(&machine->vsock, slot);
+}
+
+/* The keeper hands over a stream; without a device or a free slot it gets it back closed. */
+static void loop_take_stream(struct machine *machine, const struct launch_msg *msg, int fd)
+{
+	int slot = -1;
+
+	backend_streams_reap(&machine->streams);
+	if (machine->devices[MACHINE_VSOCK].dev != NULL &&
+	    (msg->type == LAUNCH_MSG_CONNECT || msg->type == LAUNCH_MSG_OFFER))
+		slot = vsock_free_slot(&machine->vsock);
+	if (slot < 0) {
+		(void)close(fd);
+		return;
+	}
+	machine->streams.slots[slot].fd = fd;
+	if (msg->type == LAUNCH_MSG_CONNECT)
+		vsock_connect(&machine->vsock, (uint32_t)slot, msg->arg);
+	else
+		vsock_offer(&machine->vsock, (uint32_t)slot, msg->arg);
+}
+
+static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+{
+	struct launch_msg msg;
+	char body[1];
+	int fd;
+
+	(void)slot;
+	(void)queue;
+	(void)events;
+	for (uint32_t i = 0; i < LOOP_MESSAGES_A_ROUND; i++) {
+		if (channel_receive(&msg, body, sizeof(body), &fd, MSG_DONTWAIT) < 0) {
+			if (errno == EAGAIN)
+				return;
+			if (errno != EBADMSG) /* the keeper is gone: nobody reads an END */
+				channel_end(LAUNCH_END_KEEPER_LOST, 0);
+		} else if (fd >= 0) {
+			loop_take_stream(machine, &msg, fd);
+		}
+	}
+}
+
+static void loop_add_devices(struct loop *loop, const struct machine *machine)
+{
+	for (uint32_t slot = 0; slot < MACHINE_SLOTS; slot++) {
+		const struct machine_device *device = &machine->devices[slot];
+
+		for (uint32_t q = 0; device->dev != NULL && q < device->dev->model->n_queues; q++)
+			loop_add(loop, device->doorbell_fd[q], POLLIN, loop_serve_doorbell, slot, q);
+	}
+	if (machine->devices[MACHINE_NET].dev != NULL && net_wants_rx(&machine->net))
+		loop_add(loop, LAUNCH_FD_TAP, POLLIN, loop_serve_tap, 0, 0);
+}
+
+static void loop_add_streams(struct loop *loop, const struct machine *machine)
+{
+	uint32_t wants;
+	short events;
+
+	if (machine->devices[MACHINE_VSOCK].dev == NULL)
+		return;
+	for (uint32_t slot = 0; slot < VSOCK_MAX_CONNS; slot++) {
+		wants = machine->streams.slots[slot].fd < 0 ? 0 : vsock_wants(&machine->vsock, slot);
+		events = (short)((wants & VSOCK_WANT_READ ? POLLIN : 0) | (wants & VSOCK_WANT_WRITE ? POLLOUT : 0));
+		if (wants != 0)
+			loop_add(loop, machine->streams.slots[slot].fd, events, loop_serve_stream, slot, 0);
+	}
+}
+
+/* The channel comes last: a slot that is given a new stream has no event of an old one behind it. */
+static void loop_prepare(struct loop *loop, struct machine *machine)
+{
+	backend_streams_reap(&machine->streams);
+	if (machine->end.is_set)
+		channel_end(machine->end.reason, machine->end.detail);
+	loop->n = 0;
+	loop_add(loop, machine->wake_fd, POLLIN, loop_serve_wake, 0, 0);
+	loop_add_devices(loop, machine);
+	loop_add_streams(loop, machine);
+	loop_add(loop, LAUNCH_FD_CHANNEL, POLLIN, loop_serve_channel, 0, 0);
+}
+
+noreturn void loop_run(struct machine *machine)
+{
+	static struct loop loop;
+
+	for (;;) {
+		machine_lock(machine);
+		loop_prepare(&loop, machine);
+		machine_unlock(machine);
+		if (ppoll(loop.fds, loop.n, NULL, NULL) < 0)
+			continue; /* EINTR */
+		machine_lock(machine);
+		for (nfds_t i = 0; i < loop.n; i++) {
+			if (loop.fds[i].revents != 0)
+				loop.what[i].serve(machine, loop.what[i].slot, loop.what[i].queue, loop.fds[i].revents);
+		}
+		machine_unlock(machine);
+	}
+}
