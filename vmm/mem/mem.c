@@ -20,7 +20,8 @@ void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len)
 	return NULL;
 }
 
-/* The guest may write the source meanwhile: what was copied is what gets checked and used, never read again. */
+/* The guest may write the source meanwhile: what was copied is what gets checked and used, never
+ * read again. */
 static void copy_once(void *dst, const void *src, size_t len)
 {
 	memcpy(dst, src, len);

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 /*
- * Guest memory: the only code that turns a guest-physical address into a pointer. Regions don't overlap, are sorted,
- * and never change after start. A pointer is good until the callback returns that asked for it; what it points at can
- * change under our feet at any time, so each guest field is fetched once into a local.
+ * Guest memory: the only code that turns a guest-physical address into a pointer. Regions don't
+ * overlap, are sorted, and never change after start. A pointer is good until the callback returns
+ * that asked for it; what it points at can change under our feet at any time, so each guest field
+ * is fetched once into a local.
  */
 typedef uint64_t gpa_t;
 
@@ -27,8 +28,8 @@ struct mem {
 	struct mem_region regions[MEM_MAX_REGIONS];
 };
 
-/* Pointer to len bytes at gpa, or NULL unless they lie within one region. len 0 is NULL too: a caller that has nothing
- * to touch needs no pointer. */
+/* Pointer to len bytes at gpa, or NULL unless they lie within one region. len 0 is NULL too: a
+ * caller that has nothing to touch needs no pointer. */
 void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len);
 
 /* Copy into or out of guest memory; false (nothing copied) when the range isn't RAM. */

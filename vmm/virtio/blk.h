@@ -12,8 +12,9 @@
 #define BLK_QUEUE_SIZE 128
 #define BLK_SEG_MAX    (BLK_QUEUE_SIZE - 2) /* beside header and status */
 
-/* I/O thread only. The range lies within the capacity. preadv and pwritev move all bytes and return their number, or
- * -errno; fewer bytes are an I/O error to the guest. They may return fewer only when the host can't do better. */
+/* I/O thread only. The range lies within the capacity. preadv and pwritev move all bytes and return
+ * their number, or -errno; fewer bytes are an I/O error to the guest. They may return fewer only
+ * when the host can't do better. */
 struct blk_backend {
 	ssize_t (*preadv)(void *ctx, const struct iovec *iov, int n, uint64_t offset);
 	ssize_t (*pwritev)(void *ctx, const struct iovec *iov, int n, uint64_t offset);

@@ -11,10 +11,11 @@
 #include "vmm/virtio/virtq.h"
 
 /*
- * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and status but no
- * device; devices know no register; only the machine knows both. Everything here is pure: no descriptor, no system
- * call, no clock. All calls are made with the machine's lock held: registers (and so activate and reset) on a vCPU
- * thread, all else on the I/O thread. The embedding struct has its virtio_dev as first member, called dev.
+ * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and
+ * status but no device; devices know no register; only the machine knows both. Everything here is
+ * pure: no descriptor, no system call, no clock. All calls are made with the machine's lock held:
+ * registers (and so activate and reset) on a vCPU thread, all else on the I/O thread. The embedding
+ * struct has its virtio_dev as first member, called dev.
  */
 #define VIRTIO_MAX_QUEUES 3
 
@@ -24,16 +25,18 @@ struct virtio_dev;
 struct virtio_model {
 	uint32_t device_id; /* virtio 1.2 §5 */
 	uint32_t n_queues;
-	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; 16–256, small ones boot faster */
+	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; small ones boot faster */
 	uint32_t config_len;
 	/* Fill out[0 … len) from the config space at offset; the transport has checked the range. */
 	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
-	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others. True: more is
-	 * left, kick again after the other work. I/O thread only. Ignored while the device isn't active. */
+	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others.
+	 * True: more is left, kick again after the other work. I/O thread only. Ignored while the
+	 * device isn't active. */
 	bool (*kick)(struct virtio_dev *dev, uint32_t q);
 	/* The driver is ready (DRIVER_OK): queues are valid. May be NULL. */
 	void (*activate)(struct virtio_dev *dev);
-	/* Back to the state after init: forget every buffer; status and queues are mmio's. May be NULL. */
+	/* Back to the state after init: forget every buffer; status and queues are mmio's. May be
+	 * NULL. */
 	void (*reset)(struct virtio_dev *dev);
 };
 
@@ -60,14 +63,15 @@ struct virtio_dev {
 void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model,
 		     const struct mem *mem, struct virtio_irq irq, uint64_t features);
 
-/* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt, count. The device
- * serves nothing until the driver resets it. */
+/* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt,
+ * count. The device serves nothing until the driver resets it. */
 void virtio_dev_fail(struct virtio_dev *dev);
 
 /* True between DRIVER_OK and a reset or failure. */
 bool virtio_dev_active(const struct virtio_dev *dev);
 
-/* Take the next chain of queue q; false when there is none, the device isn't active, or now has failed. */
+/* Take the next chain of queue q; false when there is none, the device isn't active, or now has
+ * failed. */
 bool virtio_dev_pop(struct virtio_dev *dev, uint32_t q, struct virtq_chain *chain);
 
 /* Handles one chain; the bytes written to it, or VIRTIO_FAULT: the guest broke the rules. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
-/* A network card without offloads: the header in front of a frame carries nothing, so each side gets one of ours. */
+/* A network card without offloads: the header in front of a frame carries nothing, so each side
+ * gets one of ours. */
 #include "vmm/virtio/net.h"
 
 #include <assert.h>
@@ -53,7 +54,8 @@ static int64_t serve_tx(struct virtio_dev *dev, const struct virtq_chain *chain)
 
 enum recv_result { RECV_NONE, RECV_DROPPED, RECV_FRAME };
 
-/* One frame from backend to guest. A byte of ours behind the guest's buffers tells a frame that didn't fit. */
+/* One frame from backend to guest. A byte of ours behind the guest's buffers tells a frame that
+ * didn't fit. */
 static enum recv_result recv_frame(struct net *net, const struct virtq_chain *chain, uint32_t *len)
 {
 	struct virtio_net_hdr_v1 theirs, ours = { .num_buffers = 1 };

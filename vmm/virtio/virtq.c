@@ -3,10 +3,10 @@
 /*
  * Split virtqueues, the device's side.
  *
- * The rings' places and size are frozen and checked when the queue is made ready, so each later access to them is in
- * bounds as long as the index is. Descriptors are not frozen: a driver can change one at any time, so each is copied
- * once, by mem_read, and only the copy is looked at. A chain is walked by a count that ends with the table, so that no
- * loop of descriptors keeps us.
+ * The rings' places and size are frozen and checked when the queue is made ready, so each later
+ * access to them is in bounds as long as the index is. Descriptors are not frozen: a driver can
+ * change one at any time, so each is copied once, by mem_read, and only the copy is looked at. A
+ * chain is walked by a count that ends with the table, so that no loop of descriptors keeps us.
  *
  * All atomics of the device side are here. Everything is little-endian, as is the only host.
  */
@@ -99,8 +99,8 @@ static bool add_buffer(struct virtq_chain *chain, const struct mem *mem,
 	return true;
 }
 
-/* Follow the descriptors of the table of n at gpa from index i on. At their end may stand one indirect descriptor; it is
- * given to the caller. */
+/* Follow the descriptors of the table of n at gpa from index i on. At their end may stand one
+ * indirect descriptor; it is given to the caller. */
 static bool walk(const struct mem *mem, gpa_t gpa, uint32_t n, uint32_t i,
 		 struct virtq_chain *chain, struct vring_desc *indirect)
 {
@@ -144,7 +144,8 @@ enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq
 	if (!q->ready)
 		return VIRTQ_EMPTY;
 	avail = avail_ring(q, mem);
-	/* Pairs with the driver's write barrier between filling descriptors and ring, and raising idx. */
+	/* Pairs with the driver's write barrier between filling descriptors and ring, and raising
+	 * idx. */
 	n_avail = (uint16_t)(__atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE) - q->last_avail);
 	if (n_avail == 0)
 		return VIRTQ_EMPTY;
@@ -177,7 +178,8 @@ void virtq_push(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t 
 	__atomic_store_n(&elem->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&elem->len, written, __ATOMIC_RELAXED);
 	q->used_idx++;
-	/* Pairs with the driver's read barrier between seeing idx, and reading the entry and the buffers. */
+	/* Pairs with the driver's read barrier between seeing idx, and reading the entry and the
+	 * buffers. */
 	__atomic_store_n(&used->idx, q->used_idx, __ATOMIC_RELEASE);
 }
 
@@ -185,8 +187,8 @@ bool virtq_wants_interrupt(const struct virtq *q, const struct mem *mem)
 {
 	const struct vring_avail *avail = avail_ring(q, mem);
 
-	/* used->idx must be seen before flags is read. Pairs with the driver's full barrier between clearing
-	 * NO_INTERRUPT and looking at used->idx a last time: one of us notices the other. */
+	/* used->idx must be seen before flags is read. Pairs with the driver's full barrier between
+	 * clearing NO_INTERRUPT and looking at used->idx a last time: one of us notices the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return (__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }

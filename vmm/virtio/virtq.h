@@ -11,8 +11,9 @@
 #include "vmm/mem/mem.h"
 
 /*
- * A split virtqueue, the device's side (virtio 1.2 §2.7), with indirect descriptors. The driver's rings are checked
- * once, when the queue is made ready; each descriptor is fetched once and checked when its chain is popped.
+ * A split virtqueue, the device's side (virtio 1.2 §2.7), with indirect descriptors. The driver's
+ * rings are checked once, when the queue is made ready; each descriptor is fetched once and checked
+ * when its chain is popped.
  */
 #define VIRTQ_MAX_SIZE 256
 #define VIRTQ_MAX_SEGS 256 /* buffers in one chain, those of its indirect table included */
@@ -29,8 +30,8 @@ struct virtq {
 	gpa_t used_gpa;
 };
 
-/* The buffers of one chain: what the device may read, then what it may write. Buffers of length 0 are left out. The
- * pointers are good until the callback ends that popped it. */
+/* The buffers of one chain: what the device may read, then what it may write. Buffers of length 0
+ * are left out. The pointers are good until the callback ends that popped it. */
 struct virtq_chain {
 	uint16_t head; /* names the chain to virtq_push */
 	uint32_t n_readable;
@@ -46,7 +47,8 @@ enum virtq_result {
 	VIRTQ_BROKEN, /* the driver broke the rules: fail the device */
 };
 
-/* Check size, alignment and that the three rings lie in RAM; true, and the queue is ready, when they do. */
+/* Check size, alignment and that the three rings lie in RAM; true, and the queue is ready, when
+ * they do. */
 bool virtq_activate(struct virtq *q, const struct mem *mem, bool indirect);
 
 /* Forget all but max. */
@@ -75,12 +77,13 @@ static inline const struct iovec *virtq_writable(const struct virtq_chain *chain
 	return chain->iov + chain->n_readable;
 }
 
-/* The bytes [offset, offset + len) of in[0 … n) as buffers of their own in out (room for n). How many; the bytes that in
- * doesn't have are left out. */
+/* The bytes [offset, offset + len) of in[0 … n) as buffers of their own in out (room for n). How
+ * many; the bytes that in doesn't have are left out. */
 uint32_t virtq_slice(const struct iovec *in, uint32_t n, uint64_t offset, uint64_t len,
 		     struct iovec *out);
 
-/* Copy between in[0 … n) at offset and buf; the number of bytes copied, less than len where the buffers end. */
+/* Copy between in[0 … n) at offset and buf; the number of bytes copied, less than len where the
+ * buffers end. */
 size_t virtq_copy_out(const struct iovec *in, uint32_t n, uint64_t offset, void *buf, size_t len);
 size_t virtq_copy_in(const struct iovec *in, uint32_t n, uint64_t offset, const void *buf,
 		     size_t len);

@@ -3,18 +3,18 @@
 /*
  * vsock streams between guest and backend.
  *
- * To the guest: packets need a receive buffer of the guest's, which it may not give for a long time. So nothing is ever
- * sent at once: a connection *owes* packets (one bit each, they coalesce), data stays in the backend's stream, and
- * settle() pays as far as buffers go. RSTs for connections that don't exist wait in a short list; while that is full,
- * nothing more is taken from the guest.
+ * To the guest: packets need a receive buffer of the guest's, which it may not give for a long
+ * time. So nothing is ever sent at once: a connection *owes* packets (one bit each, they coalesce),
+ * data stays in the backend's stream, and settle() pays as far as buffers go. RSTs for connections
+ * that don't exist wait in a short list; while that is full, nothing more is taken from the guest.
  *
- * From the guest: data goes through the slot's ring to the stream; what the ring can't hold is more than the credit that
- * the guest was given.
+ * From the guest: data goes through the slot's ring to the stream; what the ring can't hold is more
+ * than the credit that the guest was given.
  *
  *	state		stream	guest knows	leaves by
  *	OFFERED		yes	no		REQUEST: OPEN
  *	CONNECTING	yes	once paid	RESPONSE: OPEN; RST: FREE
- *	OPEN		yes	yes		RST: FREE or DRAINING; both halves shut, an error, cheating: CLOSING
+ *	OPEN		yes	yes		RST: FREE or DRAINING; both ways shut, cheating: CLOSING
  *	DRAINING	yes	gone		ring empty: FREE
  *	CLOSING		no	until paid	RST paid, or RST received: FREE
  */

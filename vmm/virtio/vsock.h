@@ -9,18 +9,21 @@
 #include "vmm/virtio/device.h"
 
 /*
- * The host's side of a vsock device (virtio 1.2 §5.10), streams only. A connection lives in a slot; to each slot belongs
- * a stream of the backend, given by the machine, which asks for a free slot first:
+ * The host's side of a vsock device (virtio 1.2 §5.10), streams only. A connection lives in a slot;
+ * to each slot belongs a stream of the backend, given by the machine, which asks for a free slot
+ * first:
  *
  *	slot = vsock_free_slot(v);	remember the descriptor as the slot's stream
  *	vsock_connect(v, slot, port);	the host connects to the guest's port, or
  *	vsock_offer(v, slot, port);	the guest's next connection to this host port gets the stream
  *
- * The stream's end always comes as backend->closed(slot): also when the guest refuses or is reset. Offers, and connects
- * that the guest has not been told of yet, survive a reset (each driver starts with one).
+ * The stream's end always comes as backend->closed(slot): also when the guest refuses or is reset.
+ * Offers, and connects that the guest has not been told of yet, survive a reset (each driver starts
+ * with one).
  *
- * What the guest sends and the stream doesn't take at once waits in the slot's buffer, which is the credit that the guest
- * has: no guest makes us hold more. 32 slots of 16 KiB are half a MiB, only those in use are ever touched.
+ * What the guest sends and the stream doesn't take at once waits in the slot's buffer, which is the
+ * credit that the guest has: no guest makes us hold more. 32 slots of 16 KiB are half a MiB, only
+ * those in use are ever touched.
  */
 #define VSOCK_QUEUE_SIZE      128
 #define VSOCK_QUEUE_RX	      0
@@ -37,10 +40,11 @@
 struct vsock_backend {
 	ssize_t (*read)(void *ctx, uint32_t slot, const struct iovec *iov, int n);
 	ssize_t (*write)(void *ctx, uint32_t slot, const struct iovec *iov, int n);
-	/* The guest sends no more, everything before was written: shut the stream's write side. I/O thread. */
+	/* The guest sends no more, everything before was written: shut the stream's write side. I/O
+	 * thread. */
 	void (*shutdown)(void *ctx, uint32_t slot);
-	/* The connection is over: drop the stream. On a vCPU thread too (reset), whose filter has no close: note the
-	 * slot and close on the I/O thread. Calls nothing here. */
+	/* The connection is over: drop the stream. On a vCPU thread too (reset), whose filter has
+	 * no close: note the slot and close on the I/O thread. Calls nothing here. */
 	void (*closed)(void *ctx, uint32_t slot);
 };
 
@@ -117,8 +121,8 @@ void vsock_close(struct vsock *v, uint32_t slot);
 void vsock_readable(struct vsock *v, uint32_t slot);
 void vsock_writable(struct vsock *v, uint32_t slot);
 
-/* Which of enum vsock_want to poll the slot's stream for; ask before each poll. With 0 leave it out of the poll set: a
- * hang-up would be reported all the same, again and again. */
+/* Which of enum vsock_want to poll the slot's stream for; ask before each poll. With 0 leave it out
+ * of the poll set: a hang-up would be reported all the same, again and again. */
 uint32_t vsock_wants(const struct vsock *v, uint32_t slot);
 
 #endif
