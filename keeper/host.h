@@ -24,14 +24,13 @@ int host_up(const struct host_config *host, const struct sink *sink, struct err 
  */
 int host_down(const struct host_config *host, bool force, const struct sink *sink, struct err *err);
 
-/* The parent of sandboxes' cgroups where systemd does not own the tree, and the leaf for keepers. */
-#define HOST_CGROUP_PARENT "mayfly"
+/*
+ * Where systemd does not own the tree, sandboxes' cgroups are below CGROUP_PARENT (jail/cgroup.h), and keepers that
+ * detach from their creator's session move to this leaf of it.
+ */
 #define HOST_CGROUP_KEEPERS "keepers"
 
-/*
- * Where the cgroup v2 tree is mounted ("/sys/fs/cgroup" or "/sys/fs/cgroup/unified"): fills path. 0, or -1 with err when
- * there is none, or it lacks the controllers cpu, memory and pids (text says which).
- */
-int host_cgroup_root(char path[SPEC_PATH_SIZE], struct err *err);
+/* Does systemd own the cgroup tree here? Then host up makes no cgroup: units bring their own. */
+bool host_has_systemd(void);
 
 #endif

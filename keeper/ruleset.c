@@ -113,31 +113,59 @@ static int on_table(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-static int ask(struct nl_sock *sock, uint8_t family, const char *name)
-{
-	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NLM_F_ACK, family, 0);
-	int r = -NLE_NOMEM;
+struct query {
+	uint16_t message;
+	uint8_t family;
+	const char *table;
+	const char *chain; /* NULL: the table itself */
+};
 
-	if (msg && nla_put_string(msg, NFTA_TABLE_NAME, name) == 0)
+static int ask(struct nl_sock *sock, const struct query *query)
+{
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, (uint8_t)query->message, NLM_F_ACK,
+						  query->family, 0);
+	int r = msg ? 0 : -NLE_NOMEM;
+
+	if (r == 0 && query->chain)
+		r = nla_put_string(msg, NFTA_CHAIN_NAME, query->chain);
+	if (r == 0)
+		r = nla_put_string(msg, query->chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME, query->table);
+	if (r == 0)
 		r = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	return r < 0 ? r : nl_wait_for_ack(sock);
 }
 
-int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err)
+static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, void *arg, struct err *err)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
 
-	memset(table, 0, sizeof(*table));
+	if (r == 0 && on_answer)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
 	if (r == 0)
-		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_table, table);
-	if (r == 0)
-		r = ask(sock, family, name);
+		r = ask(sock, query);
 	nl_socket_free(sock);
 	if (r == -NLE_OBJ_NOTFOUND)
 		return 0;
-	return r < 0 ? err_set(err, ERR_FAILED, "can't look up table %s: %s", name, nl_geterror(r)) : 1;
+	return r < 0 ? err_set(err, ERR_FAILED, "can't look up nftables' %s %s: %s", query->table,
+			       query->chain ? query->chain : "table", nl_geterror(r)) :
+		       1;
+}
+
+int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err)
+{
+	struct query query = { .message = NFT_MSG_GETTABLE, .family = family, .table = name };
+
+	memset(table, 0, sizeof(*table));
+	return look_up(&query, on_table, table, err);
+}
+
+int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, struct err *err)
+{
+	struct query query = { .message = NFT_MSG_GETCHAIN, .family = family, .table = table, .chain = chain };
+
+	return look_up(&query, NULL, NULL, err);
 }
 
 /* ---- building ---- */

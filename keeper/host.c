@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * One table of steps, done in order and undone in reverse. Every `up` is idempotent, every `down` takes absence for
+ * success, so that either can be run again after a crash anywhere. What can't be told from the host itself (old values,
+ * whether the group was there before) is noted first, see host_state.h.
+ */
+#include "keeper/host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "jail/cgroup.h"
+#include "jail/uids.h"
+#include "keeper/gate.h"
+#include "keeper/host_docker.h"
+#include "keeper/host_state.h"
+#include "keeper/host_sysctl.h"
+#include "keeper/link.h"
+#include "keeper/plan.h"
+#include "store/entry.h"
+#include "store/lock.h"
+#include "store/paths.h"
+
+#define SAID_SIZE 256
+
+/* What steps return: done, with a sentence in said; 1 is a warning that host up survives; -1 with err */
+typedef int host_step(const struct host_config *host, char said[SAID_SIZE], struct err *err);
+
+#define SAY(...) (void)snprintf(said, SAID_SIZE, __VA_ARGS__)
+
+bool host_has_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
+/* ---- directories ---- */
+
+static int dirs_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	if (paths_make(host, err) < 0)
+		return -1;
+	SAY("%.100s and %.100s", host->state_dir, host->run_dir);
+	return host_state_begin(host, true, err);
+}
+
+static bool stop_at_first(const char *id, void *arg)
+{
+	(void)id;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* Lock files of slots nobody holds; a held one, or one that names a sandbox, keeps its directory */
+static void remove_slots(const struct host_config *host)
+{
+	char path[PATHS_SIZE], slot[PATHS_SIZE];
+	DIR *dir = opendir(paths_run_dir(host, "slots", path));
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		uint32_t number;
+
+		if (sscanf(entry->d_name, "%u", &number) == 1 && !lock_is_held(paths_slot(host, number, slot)))
+			(void)unlink(slot);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+/* What is not empty stays, and with it what holds it: that is no failure */
+static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	static const char *const run_files[] = { "claim.lock", "reap.lock" };
+	static const char *const state_dirs[] = { "names", "spool", "sandboxes", "receipts" };
+	char path[PATHS_SIZE];
+	bool any = false;
+
+	if (host_state_forget(host, err) < 0 || entry_each(host, stop_at_first, &any, err) < 0)
+		return -1;
+	if (!any) {
+		remove_slots(host);
+		for (size_t i = 0; i < ARRAY_SIZE(run_files); i++)
+			(void)unlink(paths_run_dir(host, run_files[i], path));
+		(void)unlink(paths_state(host, "clock", path));
+	}
+	(void)rmdir(paths_run_dir(host, "slots", path));
+	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
+		(void)rmdir(paths_state(host, state_dirs[i], path));
+	(void)rmdir(host->run_dir);
+	if (rmdir(host->state_dir) < 0 && errno != ENOENT)
+		SAY("%.200s stays: it is not empty", host->state_dir);
+	else
+		SAY("removed");
+	return 0;
+}
+
+/* ---- group ---- */
+
+static int run_tool(const char *const argv[], struct err *err)
+{
+	/* posix_spawn's type says that it might write to its arguments; it does not */
+	union {
+		const char *const *from;
+		char *const *to;
+	} args = { .from = argv };
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *const environment[] = { path, NULL };
+	int status;
+	pid_t pid;
+
+	errno = posix_spawn(&pid, argv[0], NULL, NULL, args.to, environment);
+	if (errno != 0)
+		return err_sys(err, "can't run %s", argv[0]);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "can't wait for %s", argv[0]);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return err_set(err, ERR_FAILED, "%s failed", argv[0]);
+	return 0;
+}
+
+static int group_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	const char *const argv[] = { "/usr/sbin/groupadd", "--system", host->group, NULL };
+
+	SAY("%s", host->group);
+	if (getgrnam(host->group))
+		return 0;
+	if (host_state_note(host, err, "group %s", host->group) < 0)
+		return -1;
+	return run_tool(argv, err);
+}
+
+static int remove_group(const char *name, void *arg, struct err *err)
+{
+	const char *const argv[] = { "/usr/sbin/groupdel", name, NULL };
+
+	(void)arg;
+	return getgrnam(name) ? run_tool(argv, err) : 0;
+}
+
+static int group_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	SAY("%s: as before", host->group);
+	return host_state_each(host, "group", remove_group, NULL, err);
+}
+
+/* ---- ranges ---- */
+
+static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	char clash[SAID_SIZE];
+	int r;
+
+	if (uids_check(host->uid_base, host->slot_count, &uids_host_files, err) < 0)
+		return -1;
+	r = link_pool_clash(host, clash, sizeof(clash), err);
+	if (r != 0)
+		return r < 0 ? -1 : err_set(err, ERR_USAGE, "%s: set another pool in the configuration", clash);
+	SAY("uids %u to %u and the address pools are free", host->uid_base, host->uid_base + host->slot_count - 1);
+	return 0;
+}
+
+static int ranges_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	(void)host;
+	(void)err;
+	SAY("nothing to undo");
+	return 0;
+}
+
+/* ---- cgroup ---- */
+
+static int cgroup_paths(char root[CGROUP_PATH_SIZE], char parent[CGROUP_PATH_SIZE], char keepers[CGROUP_PATH_SIZE],
+			struct err *err)
+{
+	if (cgroup_find(root, err) < 0)
+		return -1;
+	if (snprintf(parent, CGROUP_PATH_SIZE, "%s/" CGROUP_PARENT, root) >= CGROUP_PATH_SIZE ||
+	    snprintf(keepers, CGROUP_PATH_SIZE, "%s/" HOST_CGROUP_KEEPERS, parent) >= CGROUP_PATH_SIZE)
+		return err_set(err, ERR_FAILED, "%s: cgroup path too long", root);
+	return 0;
+}
+
+static int note_controllers(const struct host_config *host, const char *root, struct err *err)
+{
+	char path[CGROUP_PATH_SIZE + 32], now[256];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	n = fd_read_file(AT_FDCWD, path, now, sizeof(now) - 1, err);
+	if (n < 0)
+		return -1;
+	now[n] = '\0';
+	now[strcspn(now, "\n")] = '\0';
+	return host_state_note(host, err, "controllers %s", now);
+}
+
+static int make_cgroups(const struct host_config *host, uint32_t *missing, struct err *err)
+{
+	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
+
+	if (cgroup_paths(root, parent, keepers, err) < 0 ||
+	    (access(parent, F_OK) < 0 && note_controllers(host, root, err) < 0) ||
+	    cgroup_parent_up(parent, missing, err) < 0)
+		return -1;
+	return cgroup_create(keepers, err) < 0 && err->code != ERR_EXISTS ? -1 : 0;
+}
+
+static int cgroup_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	uint32_t missing = 0;
+	char names[64];
+
+	if (host_has_systemd()) {
+		SAY("systemd's: sandboxes are units");
+		return 0;
+	}
+	if (make_cgroups(host, &missing, err) == 0 && missing == 0) {
+		SAY("limits are enforced");
+		return 0;
+	}
+	if (missing)
+		(void)err_set(err, ERR_FAILED, "cgroup v2 has no %s here: limits are not enforced",
+			      cgroup_names(missing, names, sizeof(names)));
+	if (host->cgroup_required)
+		return -1;
+	SAY("%s", err->text);
+	return 1;
+}
+
+/* Take the controllers that host up handed down from the root's children again; one still in use stays */
+static int restore_controllers(const char *before, void *arg, struct err *err)
+{
+	static const char *const names[] = { "cpu", "memory", "pids" };
+	const char *root = arg;
+	char path[CGROUP_PATH_SIZE + 32], word[16];
+
+	(void)err;
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+		int n = snprintf(word, sizeof(word), "-%s", names[i]);
+
+		if (!strstr(before, names[i]) && fd >= 0 && write(fd, word, (size_t)n) < 0)
+			continue;
+	}
+	return 0;
+}
+
+static int cgroup_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
+
+	if (cgroup_paths(root, parent, keepers, err) < 0 || access(parent, F_OK) < 0) {
+		SAY("none");
+		return 0;
+	}
+	if (cgroup_remove(keepers, 1000, err) < 0 || cgroup_parent_down(parent, err) < 0)
+		return -1;
+	SAY("removed");
+	return host_state_each(host, "controllers", restore_controllers, root, err);
+}
+
+/* ---- network ---- */
+
+static int gate_step_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	SAY("loaded");
+	return gate_up(host, err);
+}
+
+static int gate_step_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	(void)host;
+	SAY("removed");
+	return gate_down(err);
+}
+
+static int forwarding_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	SAY("on");
+	return host_sysctl_up(host, err);
+}
+
+static int forwarding_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	SAY("as before");
+	return host_sysctl_down(host, err);
+}
+
+static int docker_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	int n = host_docker_up(err);
+
+	(void)host;
+	SAY("%s", n > 0 ? "lets mayfly's taps through" : "not here");
+	return n < 0 ? -1 : 0;
+}
+
+static int docker_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
+	(void)host;
+	SAY("as before");
+	return host_docker_down(err);
+}
+
+/* ---- the table ---- */
+
+/* The gate stands before forwarding is switched on, and until it is off again. */
+static const struct {
+	const char *name;
+	host_step *up, *down;
+} steps[] = {
+	{ "directories", dirs_up, dirs_down },
+	{ "group", group_up, group_down },
+	{ "ranges", ranges_up, ranges_down },
+	{ "cgroup", cgroup_up, cgroup_down },
+	{ "gate", gate_step_up, gate_step_down },
+	{ "forwarding", forwarding_up, forwarding_down },
+	{ "Docker", docker_up, docker_down },
+};
+
+int host_up(const struct host_config *host, const struct sink *sink, struct err *err)
+{
+	if (plan_check(host, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		char said[SAID_SIZE] = "";
+		int r = steps[i].up(host, said, err);
+
+		if (r < 0)
+			return err_wrap(err, "host up, %s", steps[i].name);
+		sink_put(sink, CTL_ITEM, r > 0 ? ERR_FAILED : ERR_NONE, "%s: %s", steps[i].name, said);
+	}
+	return 0;
+}
+
+struct running {
+	const struct host_config *host;
+	char names[256];
+	size_t len;
+};
+
+static bool add_running(const char *id, void *arg)
+{
+	static struct store_entry entry; /* large, and this program has one thread */
+	struct running *running = arg;
+	char path[PATHS_SIZE];
+	struct err unused;
+	const char *name = id;
+
+	if (!lock_is_held(paths_run(running->host, id, "lock", path)))
+		return true;
+	if (entry_load(running->host, id, &entry, &unused) == 0 && entry.has_spec)
+		name = entry.spec.name;
+	if (running->len + strlen(name) + 3 < sizeof(running->names))
+		running->len += (size_t)sprintf(running->names + running->len, "%s%s", running->len ? ", " : "", name);
+	return true;
+}
+
+int host_down(const struct host_config *host, bool force, const struct sink *sink, struct err *err)
+{
+	struct running running = { .host = host };
+	int failed = 0;
+
+	if (entry_each(host, add_running, &running, err) < 0)
+		return -1;
+	if (running.len > 0 && !force)
+		return err_set(err, ERR_FAILED, "sandboxes are running: %s; destroy them first, or use force",
+			       running.names);
+	if (access(host->state_dir, F_OK) == 0 && host_state_begin(host, false, err) < 0)
+		return -1;
+	for (size_t i = ARRAY_SIZE(steps); i-- > 0;) {
+		char said[SAID_SIZE] = "";
+
+		if (i == 0 && failed > 0) /* the notes are still needed */
+			break;
+		if (steps[i].down(host, said, err) < 0) {
+			failed++;
+			sink_put(sink, CTL_ITEM, ERR_RESIDUE, "%s: %s", steps[i].name, err->text);
+			continue;
+		}
+		sink_put(sink, CTL_ITEM, ERR_NONE, "%s: %s", steps[i].name, said);
+	}
+	return failed ? err_set(err, ERR_RESIDUE, "host down: %d steps could not be undone", failed) : 0;
+}
