@@ -155,7 +155,7 @@ TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/
 .PHONY: unit fuzz tools
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tools: $(TOOLS)
+tools: $(TOOLS) $(B)/tests/jail/inside
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)
@@ -171,6 +171,10 @@ $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_host) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
+# in the monitor's place in tests/jail: linked as the monitor is
+$(B)/tests/jail/inside: $(B)/vmm/obj/tests/jail/inside/main.o $(call archives,vmm,jail base)
+	$(link_vmm)
 
 .PHONY: deps test demo bench clean
 deps:

@@ -170,6 +170,23 @@ static int stage_rlimits(const struct jail_limits *limits, uint32_t *flags, stru
 }
 
 /*
+ * Should: allow no user namespace below this one, in which an exploit would have capabilities again. The file is this
+ * user namespace's own view; it has to be written while the host's /proc can still be named.
+ * Mustn't: fail where /proc/sys can't be written (a unit with ProtectKernelTunables): the filters forbid unshare too.
+ */
+static int stage_user_namespaces(const struct jail_limits *limits, uint32_t *flags, struct err *err)
+{
+	int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+
+	(void)limits, (void)err;
+	if (fd < 0 || write(fd, "0\n", 2) != 2)
+		*flags |= JAIL_ENTER_USER_NAMESPACES;
+	if (fd >= 0)
+		(void)close(fd);
+	return 0;
+}
+
+/*
  * Should: put an empty file system without room for a file, that can't be written, in the place of the host's, and let
  * go of the host's tree whole. /dev is only a directory that every host has: nothing is left in it.
  * Mustn't: show the host a mount (propagation is cut first); leave the working directory outside.
