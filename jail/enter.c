@@ -326,10 +326,15 @@ int jail_enter(const struct jail_limits *limits, uint32_t *flags, struct err *er
 		const char *name;
 		int (*run)(const struct jail_limits *limits, uint32_t *flags, struct err *err);
 	} stages[] = {
-		{ "signals", stage_signals },		{ "limits", stage_rlimits },
-		{ "empty root", stage_root },		{ "names", stage_names },
-		{ "capabilities", stage_capabilities }, { "privileges", stage_privileges },
-		{ "keeper's death", stage_parent },	{ "Landlock", stage_landlock },
+		{ "signals", stage_signals },
+		{ "limits", stage_rlimits },
+		{ "user namespaces", stage_user_namespaces },
+		{ "empty root", stage_root },
+		{ "names", stage_names },
+		{ "capabilities", stage_capabilities },
+		{ "privileges", stage_privileges },
+		{ "keeper's death", stage_parent },
+		{ "Landlock", stage_landlock },
 	};
 
 	*flags = 0;

@@ -19,10 +19,10 @@ struct jail_limits {
 };
 
 enum jail_enter_flags {
-	JAIL_ENTER_NO_LANDLOCK = 1u
-				 << 0, /* this kernel has none: the other walls stand without it */
-	JAIL_ENTER_USER_NAMESPACES =
-		1u << 1, /* the filters alone keep it from making user namespaces */
+	/* this kernel has no Landlock: the other walls stand without it */
+	JAIL_ENTER_NO_LANDLOCK = 1u << 0,
+	/* the filters alone keep it from making user namespaces */
+	JAIL_ENTER_USER_NAMESPACES = 1u << 1,
 };
 
 /*
