@@ -176,7 +176,7 @@ static uint32_t write_status(struct mmio_dev *mmio, uint32_t value)
 	if ((value & ~old & VIRTIO_CONFIG_S_FEATURES_OK) != 0 && !features_ok(dev))
 		value &= ~(uint32_t)(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 	dev->status |= value;
-	if ((value & ~old & VIRTIO_CONFIG_S_DRIVER_OK) == 0)
+	if ((old & VIRTIO_CONFIG_S_DRIVER_OK) != 0 || !virtio_dev_active(dev))
 		return 0;
 	if (dev->model->activate != NULL)
 		dev->model->activate(dev);
