@@ -326,15 +326,15 @@ int jail_enter(const struct jail_limits *limits, uint32_t *flags, struct err *er
 		const char *name;
 		int (*run)(const struct jail_limits *limits, uint32_t *flags, struct err *err);
 	} stages[] = {
-		{ "signals", stage_signals },
-		{ "limits", stage_rlimits },
-		{ "user namespaces", stage_user_namespaces },
-		{ "empty root", stage_root },
-		{ "names", stage_names },
-		{ "capabilities", stage_capabilities },
-		{ "privileges", stage_privileges },
-		{ "keeper's death", stage_parent },
-		{ "Landlock", stage_landlock },
+		{ .name = "signals", .run = stage_signals },
+		{ .name = "limits", .run = stage_rlimits },
+		{ .name = "user namespaces", .run = stage_user_namespaces },
+		{ .name = "empty root", .run = stage_root },
+		{ .name = "names", .run = stage_names },
+		{ .name = "capabilities", .run = stage_capabilities },
+		{ .name = "privileges", .run = stage_privileges },
+		{ .name = "keeper's death", .run = stage_parent },
+		{ .name = "Landlock", .run = stage_landlock },
 	};
 
 	*flags = 0;

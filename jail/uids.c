@@ -25,7 +25,8 @@ struct range {
 
 static bool overlaps(const struct range *a, const struct range *b)
 {
-	return a->first < b->first + b->count && b->first < a->first + a->count;
+	return a->count && b->count && a->first < b->first + b->count &&
+	       b->first < a->first + a->count;
 }
 
 /* The field'th colon-separated field (0 …) as a number; false when it isn't there or isn't one. Keeps line as it is. */
