@@ -19,8 +19,8 @@ bool cmdline_init(char *line, size_t size, const char *text)
 bool cmdline_add_device(char *line, size_t size, gpa_t gpa, uint32_t gsi)
 {
 	size_t len = strlen(line);
-	int n = snprintf(line + len, size - len, "%svirtio_mmio.device=4K@0x%llx:%u", len == 0 ? "" : " ",
-			 (unsigned long long)gpa, gsi);
+	int n = snprintf(line + len, size - len, "%svirtio_mmio.device=4K@0x%llx:%u",
+			 len == 0 ? "" : " ", (unsigned long long)gpa, gsi);
 
 	if (n >= 0 && (size_t)n < size - len)
 		return true;

@@ -9,37 +9,37 @@
 
 static_assert(offsetof(struct cpuid_set, entries) == offsetof(struct kvm_cpuid2, entries), "ABI");
 
-#define CPUID_ALL UINT32_MAX
+#define CPUID_ALL    UINT32_MAX
 #define CPUID_BIT(n) (1u << (n))
 
-#define CPUID_MAX_BASIC 0xdu
+#define CPUID_MAX_BASIC	   0xdu
 #define CPUID_MAX_EXTENDED 0x80000021u
 
 /* leaf 1 */
-#define CPUID_1_ECX_MONITOR CPUID_BIT(3)
-#define CPUID_1_ECX_VMX CPUID_BIT(5)
-#define CPUID_1_ECX_PDCM CPUID_BIT(15)
-#define CPUID_1_ECX_X2APIC CPUID_BIT(21)
+#define CPUID_1_ECX_MONITOR	 CPUID_BIT(3)
+#define CPUID_1_ECX_VMX		 CPUID_BIT(5)
+#define CPUID_1_ECX_PDCM	 CPUID_BIT(15)
+#define CPUID_1_ECX_X2APIC	 CPUID_BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE CPUID_BIT(24)
-#define CPUID_1_ECX_HYPERVISOR CPUID_BIT(31)
-#define CPUID_1_EDX_HTT CPUID_BIT(28)
+#define CPUID_1_ECX_HYPERVISOR	 CPUID_BIT(31)
+#define CPUID_1_EDX_HTT		 CPUID_BIT(28)
 /* leaf 6 */
 #define CPUID_6_EAX_ARAT CPUID_BIT(2)
 /* leaf 7: SGX, its launch control; AMX needs a permission that the monitor doesn't ask for */
-#define CPUID_7_EBX_SGX CPUID_BIT(2)
+#define CPUID_7_EBX_SGX	   CPUID_BIT(2)
 #define CPUID_7_ECX_SGX_LC CPUID_BIT(30)
-#define CPUID_7_EDX_AMX (CPUID_BIT(22) | CPUID_BIT(24) | CPUID_BIT(25))
+#define CPUID_7_EDX_AMX	   (CPUID_BIT(22) | CPUID_BIT(24) | CPUID_BIT(25))
 /* leaf 0xd: state components 17 and 18 are AMX */
 #define CPUID_D_EAX_AMX (CPUID_BIT(17) | CPUID_BIT(18))
 /* leaf 0x80000001: SVM; AMD's extended topology leaves, which are cut off */
-#define CPUID_81_ECX_SVM CPUID_BIT(2)
+#define CPUID_81_ECX_SVM	CPUID_BIT(2)
 #define CPUID_81_ECX_CMP_LEGACY CPUID_BIT(1)
-#define CPUID_81_ECX_TOPOEXT CPUID_BIT(22)
+#define CPUID_81_ECX_TOPOEXT	CPUID_BIT(22)
 
-#define CPUID_KVM_FEATURES                                                                                             \
-	(CPUID_BIT(KVM_FEATURE_CLOCKSOURCE) | CPUID_BIT(KVM_FEATURE_NOP_IO_DELAY) |                                    \
-	 CPUID_BIT(KVM_FEATURE_CLOCKSOURCE2) | CPUID_BIT(KVM_FEATURE_STEAL_TIME) | CPUID_BIT(KVM_FEATURE_PV_EOI) |     \
-	 CPUID_BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+#define CPUID_KVM_FEATURES                                                                         \
+	(CPUID_BIT(KVM_FEATURE_CLOCKSOURCE) | CPUID_BIT(KVM_FEATURE_NOP_IO_DELAY) |                \
+	 CPUID_BIT(KVM_FEATURE_CLOCKSOURCE2) | CPUID_BIT(KVM_FEATURE_STEAL_TIME) |                 \
+	 CPUID_BIT(KVM_FEATURE_PV_EOI) | CPUID_BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
 struct cpuid_rule {
 	uint32_t leaf;
@@ -49,7 +49,8 @@ struct cpuid_rule {
 /* Leaves that aren't here don't pass. */
 static const struct cpuid_rule cpuid_rules[] = {
 	{ 0x0, CPUID_ALL, CPUID_ALL, CPUID_ALL, CPUID_ALL }, /* vendor */
-	{ 0x1, CPUID_ALL, CPUID_ALL, ~(CPUID_1_ECX_MONITOR | CPUID_1_ECX_VMX | CPUID_1_ECX_PDCM), CPUID_ALL },
+	{ 0x1, CPUID_ALL, CPUID_ALL, ~(CPUID_1_ECX_MONITOR | CPUID_1_ECX_VMX | CPUID_1_ECX_PDCM),
+	  CPUID_ALL },
 	{ 0x2, CPUID_ALL, CPUID_ALL, CPUID_ALL, CPUID_ALL }, /* caches, Intel */
 	{ 0x4, CPUID_ALL, CPUID_ALL, CPUID_ALL, CPUID_ALL }, /* caches, Intel */
 	{ 0x6, CPUID_6_EAX_ARAT, 0, 0, 0 },		     /* the APIC timer runs on in HLT */
@@ -65,8 +66,8 @@ static const struct cpuid_rule cpuid_rules[] = {
 	{ 0x80000005, CPUID_ALL, CPUID_ALL, CPUID_ALL, CPUID_ALL }, /* caches, AMD */
 	{ 0x80000006, CPUID_ALL, CPUID_ALL, CPUID_ALL, CPUID_ALL }, /* caches, AMD */
 	{ 0x80000007, 0, 0, 0, CPUID_ALL },			    /* invariant TSC */
-	{ 0x80000008, CPUID_ALL, CPUID_ALL, 0, 0 },		    /* address widths, speculation controls */
-	{ 0x80000021, CPUID_ALL, 0, 0, 0 },			    /* speculation controls, AMD */
+	{ 0x80000008, CPUID_ALL, CPUID_ALL, 0, 0 }, /* address widths, speculation controls */
+	{ 0x80000021, CPUID_ALL, 0, 0, 0 },	    /* speculation controls, AMD */
 };
 
 static const struct cpuid_rule *cpuid_find_rule(uint32_t leaf)
@@ -125,7 +126,8 @@ static void cpuid_fit_entry(struct kvm_cpuid_entry2 *entry, const struct cpuid_t
 	case 0x1:
 		entry->ebx = (entry->ebx & 0xffff) | topology->n_vcpus << 16 | topology->vcpu << 24;
 		entry->ecx |= CPUID_1_ECX_HYPERVISOR;
-		entry->ecx = cpuid_set_bit(entry->ecx, CPUID_1_ECX_TSC_DEADLINE, topology->tsc_deadline);
+		entry->ecx =
+			cpuid_set_bit(entry->ecx, CPUID_1_ECX_TSC_DEADLINE, topology->tsc_deadline);
 		/* saves the exits of reading and masking each IOAPIC pin again */
 		entry->ecx = cpuid_set_bit(entry->ecx, CPUID_1_ECX_X2APIC,
 					   many && (entry->ecx & CPUID_1_ECX_X2APIC) != 0);

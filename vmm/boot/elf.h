@@ -14,8 +14,8 @@
  * reads its first ELF_HEAD_SIZE bytes, gets the list, and reads each segment straight into guest memory.
  * Errors have code ERR_USAGE: the file isn't such a kernel; the text says why.
  */
-#define ELF_HEAD_SIZE 4096 /* ELF header and program headers lie within */
-#define ELF_MAX_SEGMENTS 16
+#define ELF_HEAD_SIZE	   4096 /* ELF header and program headers lie within */
+#define ELF_MAX_SEGMENTS   16
 #define ELF_MAX_NOTES_SIZE 16384
 
 struct elf_segment {
@@ -43,7 +43,7 @@ int elf_parse(const void *head, size_t head_len, uint64_t file_size, gpa_t start
  * Find the PVH entry point (XEN_ELFNOTE_PHYS32_ENTRY) among len bytes of notes; it must lie in what image loads from
  * the file. 0, or -1 with err.
  */
-int elf_find_pvh_entry(const struct elf_image *image, const void *notes, size_t len, uint32_t *entry,
-		       struct err *err);
+int elf_find_pvh_entry(const struct elf_image *image, const void *notes, size_t len,
+		       uint32_t *entry, struct err *err);
 
 #endif

@@ -19,28 +19,28 @@
  *	0xc0000000  the hole: virtio-mmio windows, IOAPIC, local APIC, pages that KVM needs for itself
  *	0x100000000 the rest of RAM
  */
-#define LAYOUT_START_INFO 0x1000u
-#define LAYOUT_MEMMAP 0x1100u
-#define LAYOUT_MODLIST 0x1800u
-#define LAYOUT_CMDLINE 0x2000u
+#define LAYOUT_START_INFO   0x1000u
+#define LAYOUT_MEMMAP	    0x1100u
+#define LAYOUT_MODLIST	    0x1800u
+#define LAYOUT_CMDLINE	    0x2000u
 #define LAYOUT_CMDLINE_SIZE 4096u
-#define LAYOUT_MPTABLE 0x9fc00u
+#define LAYOUT_MPTABLE	    0x9fc00u
 #define LAYOUT_MPTABLE_SIZE 1024u
-#define LAYOUT_LOW_RAM_END LAYOUT_MPTABLE
-#define LAYOUT_HIGH_START 0x100000u /* the kernel and the initrd lie above */
-#define LAYOUT_HOLE_START 0xc0000000u
-#define LAYOUT_HOLE_END 0x100000000u
+#define LAYOUT_LOW_RAM_END  LAYOUT_MPTABLE
+#define LAYOUT_HIGH_START   0x100000u /* the kernel and the initrd lie above */
+#define LAYOUT_HOLE_START   0xc0000000u
+#define LAYOUT_HOLE_END	    0x100000000u
 
-#define LAYOUT_MMIO_BASE 0xd0000000u
+#define LAYOUT_MMIO_BASE   0xd0000000u
 #define LAYOUT_MMIO_STRIDE 0x1000u
-#define LAYOUT_FIRST_GSI 5u
-#define LAYOUT_LAST_GSI 23u
+#define LAYOUT_FIRST_GSI   5u
+#define LAYOUT_LAST_GSI	   23u
 #define LAYOUT_MAX_DEVICES (LAYOUT_LAST_GSI - LAYOUT_FIRST_GSI + 1)
 
-#define LAYOUT_IOAPIC 0xfec00000u
-#define LAYOUT_LAPIC 0xfee00000u
+#define LAYOUT_IOAPIC		0xfec00000u
+#define LAYOUT_LAPIC		0xfee00000u
 #define LAYOUT_KVM_IDENTITY_MAP 0xfffbc000u /* one page */
-#define LAYOUT_KVM_TSS 0xfffbd000u	    /* three pages */
+#define LAYOUT_KVM_TSS		0xfffbd000u /* three pages */
 
 static_assert(LAYOUT_MPTABLE == 639 * 1024, "kernels look in the last KiB of 640 KiB base memory");
 static_assert(LAYOUT_MMIO_BASE >= LAYOUT_HOLE_START, "devices lie in the hole");

@@ -7,14 +7,20 @@
 
 #include "base/bug.h"
 
-enum mptable_entry { MPTABLE_CPU = 0, MPTABLE_BUS = 1, MPTABLE_IOAPIC = 2, MPTABLE_IRQ = 3, MPTABLE_LINT = 4 };
+enum mptable_entry {
+	MPTABLE_CPU = 0,
+	MPTABLE_BUS = 1,
+	MPTABLE_IOAPIC = 2,
+	MPTABLE_IRQ = 3,
+	MPTABLE_LINT = 4
+};
 enum mptable_irq_type { MPTABLE_INT = 0, MPTABLE_NMI = 1, MPTABLE_EXTINT = 3 };
 
 #define MPTABLE_APIC_VERSION 0x14
-#define MPTABLE_CPU_ENABLED 0x01
-#define MPTABLE_CPU_BOOT 0x02
-#define MPTABLE_ISA_BUS 0
-#define MPTABLE_ALL_APICS 0xff
+#define MPTABLE_CPU_ENABLED  0x01
+#define MPTABLE_CPU_BOOT     0x02
+#define MPTABLE_ISA_BUS	     0
+#define MPTABLE_ALL_APICS    0xff
 
 struct mptable_pointer { /* §4.1 */
 	char signature[4];
@@ -85,11 +91,15 @@ static void mptable_add(struct mptable *table, const void *entry, uint32_t len)
 	table->n_entries++;
 }
 
-static void mptable_add_irq(struct mptable *table, uint8_t type, uint8_t irq_type, uint8_t bus_irq, uint8_t apic_id,
-			    uint8_t pin)
+static void mptable_add_irq(struct mptable *table, uint8_t type, uint8_t irq_type, uint8_t bus_irq,
+			    uint8_t apic_id, uint8_t pin)
 {
-	const struct mptable_irq irq = { .type = type, .irq_type = irq_type, .bus = MPTABLE_ISA_BUS,
-					 .bus_irq = bus_irq, .apic_id = apic_id, .pin = pin };
+	const struct mptable_irq irq = { .type = type,
+					 .irq_type = irq_type,
+					 .bus = MPTABLE_ISA_BUS,
+					 .bus_irq = bus_irq,
+					 .apic_id = apic_id,
+					 .pin = pin };
 
 	mptable_add(table, &irq, sizeof(irq));
 }
@@ -107,8 +117,8 @@ static uint8_t mptable_checksum(const void *data, size_t len)
 static void mptable_add_entries(struct mptable *table, uint32_t n_vcpus)
 {
 	const struct mptable_bus bus = { MPTABLE_BUS, MPTABLE_ISA_BUS, "ISA   " };
-	const struct mptable_ioapic ioapic = { MPTABLE_IOAPIC, (uint8_t)n_vcpus, 0x11, MPTABLE_CPU_ENABLED,
-					       LAYOUT_IOAPIC };
+	const struct mptable_ioapic ioapic = { MPTABLE_IOAPIC, (uint8_t)n_vcpus, 0x11,
+					       MPTABLE_CPU_ENABLED, LAYOUT_IOAPIC };
 
 	for (uint32_t i = 0; i < n_vcpus; i++) {
 		const struct mptable_cpu cpu = {
@@ -132,10 +142,15 @@ static void mptable_add_entries(struct mptable *table, uint32_t n_vcpus)
 
 void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus)
 {
-	struct mptable_pointer pointer = { .signature = "_MP_", .length = 1, .revision = 4,
+	struct mptable_pointer pointer = { .signature = "_MP_",
+					   .length = 1,
+					   .revision = 4,
 					   .table_gpa = LAYOUT_MPTABLE + sizeof(pointer) };
-	struct mptable_header header = { .signature = "PCMP", .revision = 4, .oem = "MAYFLY  ",
-					 .product = "MICROVM     ", .lapic_gpa = LAYOUT_LAPIC };
+	struct mptable_header header = { .signature = "PCMP",
+					 .revision = 4,
+					 .oem = "MAYFLY  ",
+					 .product = "MICROVM     ",
+					 .lapic_gpa = LAYOUT_LAPIC };
 	struct mptable table = { out, sizeof(pointer) + sizeof(header), 0 };
 
 	memset(out, 0, LAYOUT_MPTABLE_SIZE);

@@ -8,7 +8,8 @@
 #include "vmm/boot/layout.h"
 
 static_assert(LAYOUT_START_INFO + sizeof(struct pvh_start_info) <= LAYOUT_MEMMAP, "no overlap");
-static_assert(LAYOUT_MEMMAP + PVH_MAX_MEMORY * sizeof(struct pvh_memory) <= LAYOUT_MODLIST, "no overlap");
+static_assert(LAYOUT_MEMMAP + PVH_MAX_MEMORY * sizeof(struct pvh_memory) <= LAYOUT_MODLIST,
+	      "no overlap");
 static_assert(LAYOUT_MODLIST + sizeof(struct pvh_module) <= LAYOUT_CMDLINE, "no overlap");
 
 /* Low memory always exists: a guest has 16 MiB at least. */
@@ -24,9 +25,11 @@ static uint32_t pvh_fill_memmap(const struct mem *mem, struct pvh_memory map[PVH
 	map[n++] = (struct pvh_memory){ 0, LAYOUT_LOW_RAM_END, PVH_RAM, 0 };
 	map[n++] = (struct pvh_memory){ LAYOUT_LOW_RAM_END, LAYOUT_HIGH_START - LAYOUT_LOW_RAM_END,
 					PVH_RESERVED, 0 };
-	map[n++] = (struct pvh_memory){ LAYOUT_HIGH_START, mem->regions[0].len - LAYOUT_HIGH_START, PVH_RAM, 0 };
+	map[n++] = (struct pvh_memory){ LAYOUT_HIGH_START, mem->regions[0].len - LAYOUT_HIGH_START,
+					PVH_RAM, 0 };
 	if (mem->n_regions == 2)
-		map[n++] = (struct pvh_memory){ mem->regions[1].gpa, mem->regions[1].len, PVH_RAM, 0 };
+		map[n++] =
+			(struct pvh_memory){ mem->regions[1].gpa, mem->regions[1].len, PVH_RAM, 0 };
 	return n;
 }
 

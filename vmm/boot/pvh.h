@@ -13,7 +13,7 @@
  * What a kernel entered by PVH finds in memory (xen/include/public/arch-x86/hvm/start_info.h, version 1; not among
  * the UAPI headers): the start info, the memory map, one module (the initrd) and the command line.
  */
-#define PVH_MAGIC 0x336ec578u
+#define PVH_MAGIC   0x336ec578u
 #define PVH_VERSION 1u
 
 struct pvh_start_info {

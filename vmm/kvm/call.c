@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 /* By number, because libcs don't agree on the type of ioctl's second argument. */
-int kvm_call_num(int fd, unsigned long request, unsigned long arg, const char *what, struct err *err)
+int kvm_call_num(int fd, unsigned long request, unsigned long arg, const char *what,
+		 struct err *err)
 {
 	long result = syscall(SYS_ioctl, fd, request, arg);
 

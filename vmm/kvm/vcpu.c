@@ -13,9 +13,9 @@
 #include "vmm/kvm/call.h"
 
 /* Intel SDM volume 4, table 2-2; UAPI headers have none of them */
-#define VCPU_MSR_MISC_ENABLE 0x1a0u
+#define VCPU_MSR_MISC_ENABLE	     0x1a0u
 #define VCPU_MISC_ENABLE_FAST_STRING 1u
-#define VCPU_MSR_MTRR_DEF_TYPE 0x2ffu
+#define VCPU_MSR_MTRR_DEF_TYPE	     0x2ffu
 #define VCPU_MTRR_ENABLED_WRITE_BACK (1u << 11 | 6u)
 
 /* struct kvm_msrs with room */
@@ -32,8 +32,10 @@ static int vcpu_set_msrs(const struct vcpu *vcpu, struct err *err)
 {
 	struct vcpu_msrs msrs = {
 		.n = 2,
-		.entries = { { .index = VCPU_MSR_MTRR_DEF_TYPE, .data = VCPU_MTRR_ENABLED_WRITE_BACK },
-			     { .index = VCPU_MSR_MISC_ENABLE, .data = VCPU_MISC_ENABLE_FAST_STRING } },
+		.entries = { { .index = VCPU_MSR_MTRR_DEF_TYPE,
+			       .data = VCPU_MTRR_ENABLED_WRITE_BACK },
+			     { .index = VCPU_MSR_MISC_ENABLE,
+			       .data = VCPU_MISC_ENABLE_FAST_STRING } },
 	};
 
 	/* fewer than n: this KVM hasn't the last one, and a guest does without */
@@ -55,7 +57,8 @@ static int vcpu_set_boot_state(const struct vcpu *vcpu, uint32_t entry, struct e
 	return 0;
 }
 
-int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus, uint32_t entry, struct err *err)
+int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus, uint32_t entry,
+	      struct err *err)
 {
 	const struct cpuid_topology topology = { n_vcpus, id, vm->tsc_deadline };
 
@@ -67,7 +70,8 @@ int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus, u
 	if (vcpu->run == MAP_FAILED)
 		return err_sys(err, "mapping of a vCPU");
 	cpuid_fit(&vm->cpuid, &topology);
-	if (kvm_call(vcpu->fd, KVM_SET_CPUID2, &vm->cpuid, "KVM_SET_CPUID2", err) < 0 || vcpu_set_msrs(vcpu, err) < 0)
+	if (kvm_call(vcpu->fd, KVM_SET_CPUID2, &vm->cpuid, "KVM_SET_CPUID2", err) < 0 ||
+	    vcpu_set_msrs(vcpu, err) < 0)
 		return -1;
 	return id == 0 ? vcpu_set_boot_state(vcpu, entry, err) : 0;
 }
@@ -83,6 +87,7 @@ bool vcpu_is_halted(const struct vcpu *vcpu)
 
 	if (syscall(SYS_ioctl, vcpu->fd, KVM_GET_MP_STATE, &state) < 0)
 		return false;
-	return state.mp_state == KVM_MP_STATE_UNINITIALIZED || state.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+	return state.mp_state == KVM_MP_STATE_UNINITIALIZED ||
+	       state.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
 	       (state.mp_state == KVM_MP_STATE_HALTED && vcpu->run->if_flag == 0);
 }

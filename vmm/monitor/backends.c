@@ -41,7 +41,8 @@ static int backend_disk_flush(void *ctx)
 	return fdatasync(disk->fd) < 0 ? -errno : 0;
 }
 
-const struct blk_backend backend_disk_ops = { backend_disk_preadv, backend_disk_pwritev, backend_disk_flush };
+const struct blk_backend backend_disk_ops = { backend_disk_preadv, backend_disk_pwritev,
+					      backend_disk_flush };
 
 int backend_disk_open(struct backend_disk *disk, uint32_t index, bool read_only, struct err *err)
 {
@@ -54,7 +55,8 @@ int backend_disk_open(struct backend_disk *disk, uint32_t index, bool read_only,
 	if (flags < 0 || size < 0)
 		return err_sys(err, "disk %u", index);
 	if (!read_only && (flags & O_ACCMODE) != O_RDWR)
-		return err_set(err, ERR_USAGE, "disk %u: is not read-only, but its descriptor is", index);
+		return err_set(err, ERR_USAGE, "disk %u: is not read-only, but its descriptor is",
+			       index);
 	disk->capacity_bytes = (uint64_t)size;
 	return 0;
 }
@@ -126,7 +128,8 @@ int backend_ring_open(struct backend_ring *ring, uint32_t memfd_bytes, struct er
 	head = mmap(NULL, memfd_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, LAUNCH_FD_CONSOLE, 0);
 	if (head == MAP_FAILED)
 		return err_sys(err, "console ring");
-	*ring = (struct backend_ring){ head, (uint8_t *)(head + 1), memfd_bytes - sizeof(*head), 0 };
+	*ring = (struct backend_ring){ head, (uint8_t *)(head + 1), memfd_bytes - sizeof(*head),
+				       0 };
 	head->size = ring->size;
 	head->written = 0;
 	return 0;
@@ -179,7 +182,8 @@ static void backend_streams_closed(void *ctx, uint32_t slot)
 }
 
 const struct vsock_backend backend_streams_ops = { backend_streams_read, backend_streams_write,
-						   backend_streams_shutdown, backend_streams_closed };
+						   backend_streams_shutdown,
+						   backend_streams_closed };
 
 void backend_streams_init(struct backend_streams *streams, int wake_fd)
 {

@@ -18,12 +18,14 @@ static void bus_count_absent(struct machine *machine)
 void bus_pio(struct machine *machine, struct kvm_run *run)
 {
 	if (run->io.direction == KVM_EXIT_IO_IN)
-		memset((uint8_t *)run + run->io.data_offset, 0xff, (size_t)run->io.size * run->io.count);
+		memset((uint8_t *)run + run->io.data_offset, 0xff,
+		       (size_t)run->io.size * run->io.count);
 	bus_count_absent(machine);
 }
 
 /* The device whose window holds all of the access, NULL where there is none. */
-static struct machine_device *bus_find(struct machine *machine, gpa_t gpa, uint32_t len, uint64_t *offset)
+static struct machine_device *bus_find(struct machine *machine, gpa_t gpa, uint32_t len,
+				       uint64_t *offset)
 {
 	const uint64_t from_base = gpa - LAYOUT_MMIO_BASE;
 	const uint64_t slot = from_base / LAYOUT_MMIO_STRIDE;

@@ -13,7 +13,7 @@
 
 /* The keeper's channel (base/proto/launch.h). All of it works within the I/O thread's filter. */
 #define CHANNEL_EXIT_FAILED 1 /* exit code after LAUNCH_MSG_FAILED */
-#define CHANNEL_EXIT_END 0    /* exit code after LAUNCH_MSG_END, and when the keeper is gone */
+#define CHANNEL_EXIT_END    0 /* exit code after LAUNCH_MSG_END, and when the keeper is gone */
 
 /* Send a message with len bytes behind its head. Errors are ignored: a dead keeper is seen by channel_receive. */
 void channel_send(enum launch_msg_type type, const void *body, size_t len);

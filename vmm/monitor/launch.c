@@ -8,27 +8,29 @@
 
 #include "vmm/monitor/channel.h"
 
-#define LAUNCH_MIB (1024ull * 1024)
+#define LAUNCH_MIB	  (1024ull * 1024)
 #define LAUNCH_MIN_MEMORY (16 * LAUNCH_MIB)
 #define LAUNCH_MAX_MEMORY (64 * 1024 * LAUNCH_MIB)
-#define LAUNCH_MIN_RING 4096u
-#define LAUNCH_MAX_RING (64u * 1024 * 1024)
-#define LAUNCH_MIN_CID 3u
-#define LAUNCH_ALL_FLAGS (LAUNCH_NET | LAUNCH_VSOCK)
+#define LAUNCH_MIN_RING	  4096u
+#define LAUNCH_MAX_RING	  (64u * 1024 * 1024)
+#define LAUNCH_MIN_CID	  3u
+#define LAUNCH_ALL_FLAGS  (LAUNCH_NET | LAUNCH_VSOCK)
 
 static int launch_check_disks(const struct launch_record *record, struct err *err)
 {
 	static const struct launch_disk none;
 
 	if (record->n_disks > LAUNCH_MAX_DISKS)
-		return err_set(err, ERR_USAGE, "launch record: %u disks, at most %d are possible", record->n_disks,
-			       LAUNCH_MAX_DISKS);
+		return err_set(err, ERR_USAGE, "launch record: %u disks, at most %d are possible",
+			       record->n_disks, LAUNCH_MAX_DISKS);
 	for (uint32_t i = 0; i < LAUNCH_MAX_DISKS; i++) {
 		const struct launch_disk *disk = &record->disks[i];
 
-		if (i < record->n_disks ? (disk->flags & ~(uint32_t)LAUNCH_DISK_READ_ONLY) != 0 :
-					  memcmp(disk, &none, sizeof(none)) != 0)
-			return err_set(err, ERR_USAGE, "launch record: disk %u has unknown flags or isn't there", i);
+		if (i < record->n_disks ? (disk->flags & ~(uint32_t)LAUNCH_DISK_READ_ONLY) != 0
+					: memcmp(disk, &none, sizeof(none)) != 0)
+			return err_set(err, ERR_USAGE,
+				       "launch record: disk %u has unknown flags or isn't there",
+				       i);
 	}
 	return 0;
 }
@@ -39,28 +41,39 @@ static int launch_check_net(const struct launch_record *record, struct err *err)
 	const bool no_mac = memcmp(record->mac, none, sizeof(none)) == 0;
 
 	if ((record->flags & LAUNCH_NET) == 0)
-		return no_mac ? 0 : err_set(err, ERR_USAGE, "launch record: a MAC address without a network");
+		return no_mac ? 0
+			      : err_set(err, ERR_USAGE,
+					"launch record: a MAC address without a network");
 	if (no_mac || (record->mac[0] & 1) != 0)
-		return err_set(err, ERR_USAGE, "launch record: the MAC address is zero or not that of one station");
+		return err_set(err, ERR_USAGE,
+			       "launch record: the MAC address is zero or not that of one station");
 	return 0;
 }
 
 int launch_check(const struct launch_record *record, struct err *err)
 {
-	if (record->magic != LAUNCH_MAGIC || record->version != LAUNCH_VERSION || record->size != sizeof(*record))
-		return err_set(err, ERR_FAILED, "launch record of another version: keeper and monitor don't match");
+	if (record->magic != LAUNCH_MAGIC || record->version != LAUNCH_VERSION ||
+	    record->size != sizeof(*record))
+		return err_set(err, ERR_FAILED,
+			       "launch record of another version: keeper and monitor don't match");
 	if ((record->flags & ~(uint32_t)LAUNCH_ALL_FLAGS) != 0)
 		return err_set(err, ERR_USAGE, "launch record: unknown flags 0x%x", record->flags);
 	if (record->memory_bytes < LAUNCH_MIN_MEMORY || record->memory_bytes > LAUNCH_MAX_MEMORY ||
 	    record->memory_bytes % (2 * LAUNCH_MIB) != 0)
-		return err_set(err, ERR_USAGE, "launch record: memory isn't a multiple of 2 MiB from 16 MiB to 64 GiB");
+		return err_set(
+			err, ERR_USAGE,
+			"launch record: memory isn't a multiple of 2 MiB from 16 MiB to 64 GiB");
 	if (record->n_vcpus != 1)
-		return err_set(err, ERR_USAGE, "launch record: %u vCPUs, only one is possible", record->n_vcpus);
-	if (record->console_ring_bytes < LAUNCH_MIN_RING || record->console_ring_bytes > LAUNCH_MAX_RING)
-		return err_set(err, ERR_USAGE, "launch record: console ring isn't of 4 KiB to 64 MiB");
+		return err_set(err, ERR_USAGE, "launch record: %u vCPUs, only one is possible",
+			       record->n_vcpus);
+	if (record->console_ring_bytes < LAUNCH_MIN_RING ||
+	    record->console_ring_bytes > LAUNCH_MAX_RING)
+		return err_set(err, ERR_USAGE,
+			       "launch record: console ring isn't of 4 KiB to 64 MiB");
 	if ((record->flags & LAUNCH_VSOCK) != 0 &&
 	    (record->guest_cid < LAUNCH_MIN_CID || record->guest_cid == UINT32_MAX))
-		return err_set(err, ERR_USAGE, "launch record: %u can't be a guest's CID", record->guest_cid);
+		return err_set(err, ERR_USAGE, "launch record: %u can't be a guest's CID",
+			       record->guest_cid);
 	if (memchr(record->cmdline, '\0', sizeof(record->cmdline)) == NULL)
 		return err_set(err, ERR_USAGE, "launch record: the command line isn't terminated");
 	if (launch_check_disks(record, err) < 0)

@@ -24,7 +24,8 @@ int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "guest memory");
-	if (ftruncate(fd, (off_t)memory_bytes) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (ftruncate(fd, (off_t)memory_bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_sys(err, "guest memory");
 	host = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (host == MAP_FAILED)
@@ -37,7 +38,8 @@ int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err)
 	return 0;
 }
 
-static int load_read(int fd, uint64_t offset, void *buf, uint64_t len, const char *what, struct err *err)
+static int load_read(int fd, uint64_t offset, void *buf, uint64_t len, const char *what,
+		     struct err *err)
 {
 	uint64_t done = 0;
 	ssize_t n;
@@ -71,8 +73,10 @@ static int load_segments(const struct mem *mem, const struct elf_image *image, s
 		void *p = mem_ptr(mem, seg->gpa, seg->mem_len);
 
 		if (p == NULL)
-			return err_set(err, ERR_USAGE, "kernel: doesn't fit into the guest's memory");
-		if (load_read(LAUNCH_FD_KERNEL, seg->file_offset, p, seg->file_len, "kernel", err) < 0)
+			return err_set(err, ERR_USAGE,
+				       "kernel: doesn't fit into the guest's memory");
+		if (load_read(LAUNCH_FD_KERNEL, seg->file_offset, p, seg->file_len, "kernel", err) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -87,11 +91,14 @@ static int load_kernel(const struct mem *mem, uint64_t *end, uint32_t *entry, st
 	uint64_t size;
 
 	if (load_file_size(LAUNCH_FD_KERNEL, &size, "kernel", err) < 0 ||
-	    load_read(LAUNCH_FD_KERNEL, 0, buf, num_min_u64(size, ELF_HEAD_SIZE), "kernel", err) < 0)
+	    load_read(LAUNCH_FD_KERNEL, 0, buf, num_min_u64(size, ELF_HEAD_SIZE), "kernel", err) <
+		    0)
 		return -1;
-	if (elf_parse(buf, num_min_u64(size, ELF_HEAD_SIZE), size, LAYOUT_HIGH_START, mem->regions[0].len, &image, err) < 0)
+	if (elf_parse(buf, num_min_u64(size, ELF_HEAD_SIZE), size, LAYOUT_HIGH_START,
+		      mem->regions[0].len, &image, err) < 0)
 		return err_wrap(err, "kernel");
-	if (load_read(LAUNCH_FD_KERNEL, image.notes_offset, buf, image.notes_len, "kernel", err) < 0)
+	if (load_read(LAUNCH_FD_KERNEL, image.notes_offset, buf, image.notes_len, "kernel", err) <
+	    0)
 		return -1;
 	if (elf_find_pvh_entry(&image, buf, image.notes_len, entry, err) < 0)
 		return err_wrap(err, "kernel");
@@ -101,7 +108,8 @@ static int load_kernel(const struct mem *mem, uint64_t *end, uint32_t *entry, st
 }
 
 /* At the end of the RAM below the hole, above the kernel. */
-static int load_initrd(const struct mem *mem, uint64_t kernel_end, gpa_t *gpa, uint64_t *len, struct err *err)
+static int load_initrd(const struct mem *mem, uint64_t kernel_end, gpa_t *gpa, uint64_t *len,
+		       struct err *err)
 {
 	const uint64_t ram_end = mem->regions[0].len;
 
@@ -113,12 +121,15 @@ static int load_initrd(const struct mem *mem, uint64_t kernel_end, gpa_t *gpa, u
 	}
 	*gpa = *len < ram_end ? (ram_end - *len) & ~(uint64_t)(LOAD_PAGE - 1) : 0;
 	if (*gpa < kernel_end)
-		return err_set(err, ERR_USAGE, "initrd: %llu bytes don't fit into the guest's memory beside the kernel",
-			       (unsigned long long)*len);
+		return err_set(
+			err, ERR_USAGE,
+			"initrd: %llu bytes don't fit into the guest's memory beside the kernel",
+			(unsigned long long)*len);
 	return load_read(LAUNCH_FD_INITRD, 0, mem_ptr(mem, *gpa, *len), *len, "initrd", err);
 }
 
-int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t *entry, struct err *err)
+int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t *entry,
+	       struct err *err)
 {
 	uint8_t mptable[LAYOUT_MPTABLE_SIZE];
 	uint64_t kernel_end, initrd_len;

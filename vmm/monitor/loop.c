@@ -16,7 +16,7 @@
 #include "vmm/monitor/channel.h"
 #include "vmm/monitor/event.h"
 
-#define LOOP_MAX_FDS (3 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
+#define LOOP_MAX_FDS	      (3 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
 #define LOOP_MESSAGES_A_ROUND 4
 
 /* What a polled descriptor is: the function to call when it is ready, and what it is about. */
@@ -32,7 +32,8 @@ struct loop {
 	} what[LOOP_MAX_FDS];
 };
 
-static void loop_add(struct loop *loop, int fd, short events, loop_serve *serve, uint32_t slot, uint32_t queue)
+static void loop_add(struct loop *loop, int fd, short events, loop_serve *serve, uint32_t slot,
+		     uint32_t queue)
 {
 	BUG_ON(loop->n == LOOP_MAX_FDS);
 	loop->fds[loop->n] = (struct pollfd){ .fd = fd, .events = events };
@@ -50,7 +51,8 @@ static void loop_serve_wake(struct machine *machine, uint32_t slot, uint32_t que
 	event_clear(machine->wake_fd);
 }
 
-static void loop_serve_doorbell(struct machine *machine, uint32_t slot, uint32_t queue, short events)
+static void loop_serve_doorbell(struct machine *machine, uint32_t slot, uint32_t queue,
+				short events)
 {
 	const struct machine_device *device = &machine->devices[slot];
 
@@ -72,9 +74,11 @@ static void loop_serve_stream(struct machine *machine, uint32_t slot, uint32_t q
 	const short gone = POLLHUP | POLLERR;
 
 	(void)queue;
-	if ((events & (POLLIN | gone)) != 0 && (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_READ) != 0)
+	if ((events & (POLLIN | gone)) != 0 &&
+	    (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_READ) != 0)
 		vsock_readable(&machine->vsock, slot);
-	if ((events & (POLLOUT | gone)) != 0 && (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_WRITE) != 0)
+	if ((events & (POLLOUT | gone)) != 0 &&
+	    (vsock_wants(&machine->vsock, slot) & VSOCK_WANT_WRITE) != 0)
 		vsock_writable(&machine->vsock, slot);
 }
 
@@ -125,7 +129,8 @@ static void loop_add_devices(struct loop *loop, const struct machine *machine)
 		const struct machine_device *device = &machine->devices[slot];
 
 		for (uint32_t q = 0; device->dev != NULL && q < device->dev->model->n_queues; q++)
-			loop_add(loop, device->doorbell_fd[q], POLLIN, loop_serve_doorbell, slot, q);
+			loop_add(loop, device->doorbell_fd[q], POLLIN, loop_serve_doorbell, slot,
+				 q);
 	}
 	if (machine->devices[MACHINE_NET].dev != NULL && net_wants_rx(&machine->net))
 		loop_add(loop, LAUNCH_FD_TAP, POLLIN, loop_serve_tap, 0, 0);
@@ -139,10 +144,13 @@ static void loop_add_streams(struct loop *loop, const struct machine *machine)
 	if (machine->devices[MACHINE_VSOCK].dev == NULL)
 		return;
 	for (uint32_t slot = 0; slot < VSOCK_MAX_CONNS; slot++) {
-		wants = machine->streams.slots[slot].fd < 0 ? 0 : vsock_wants(&machine->vsock, slot);
-		events = (short)((wants & VSOCK_WANT_READ ? POLLIN : 0) | (wants & VSOCK_WANT_WRITE ? POLLOUT : 0));
+		wants = machine->streams.slots[slot].fd < 0 ? 0
+							    : vsock_wants(&machine->vsock, slot);
+		events = (short)((wants & VSOCK_WANT_READ ? POLLIN : 0) |
+				 (wants & VSOCK_WANT_WRITE ? POLLOUT : 0));
 		if (wants != 0)
-			loop_add(loop, machine->streams.slots[slot].fd, events, loop_serve_stream, slot, 0);
+			loop_add(loop, machine->streams.slots[slot].fd, events, loop_serve_stream,
+				 slot, 0);
 	}
 }
 
@@ -172,7 +180,8 @@ noreturn void loop_run(struct machine *machine)
 		machine_lock(machine);
 		for (nfds_t i = 0; i < loop.n; i++) {
 			if (loop.fds[i].revents != 0)
-				loop.what[i].serve(machine, loop.what[i].slot, loop.what[i].queue, loop.fds[i].revents);
+				loop.what[i].serve(machine, loop.what[i].slot, loop.what[i].queue,
+						   loop.fds[i].revents);
 		}
 		machine_unlock(machine);
 	}

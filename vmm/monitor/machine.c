@@ -17,8 +17,8 @@ static_assert(MACHINE_SLOTS <= LAYOUT_MAX_DEVICES, "each device has a window and
 
 /* ---- the devices: each opens its backend and returns the device that the guest will see in *dev */
 
-static int machine_open_disk(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev,
-			     struct err *err)
+static int machine_open_disk(struct machine *m, uint32_t slot, struct virtio_irq irq,
+			     struct virtio_dev **dev, struct err *err)
 {
 	const uint32_t i = slot - MACHINE_DISK0;
 	const struct launch_disk *record = &m->record.disks[i];
@@ -34,8 +34,8 @@ static int machine_open_disk(struct machine *m, uint32_t slot, struct virtio_irq
 	return 0;
 }
 
-static int machine_open_net(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev,
-			    struct err *err)
+static int machine_open_net(struct machine *m, uint32_t slot, struct virtio_irq irq,
+			    struct virtio_dev **dev, struct err *err)
 {
 	(void)slot;
 	if (backend_tap_open(err) < 0)
@@ -45,8 +45,8 @@ static int machine_open_net(struct machine *m, uint32_t slot, struct virtio_irq 
 	return 0;
 }
 
-static int machine_open_vsock(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev,
-			      struct err *err)
+static int machine_open_vsock(struct machine *m, uint32_t slot, struct virtio_irq irq,
+			      struct virtio_dev **dev, struct err *err)
 {
 	(void)slot;
 	(void)err;
@@ -55,8 +55,8 @@ static int machine_open_vsock(struct machine *m, uint32_t slot, struct virtio_ir
 	return 0;
 }
 
-static int machine_open_console(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev,
-				struct err *err)
+static int machine_open_console(struct machine *m, uint32_t slot, struct virtio_irq irq,
+				struct virtio_dev **dev, struct err *err)
 {
 	(void)slot;
 	if (backend_ring_open(&m->ring, m->record.console_ring_bytes, err) < 0)
@@ -66,8 +66,8 @@ static int machine_open_console(struct machine *m, uint32_t slot, struct virtio_
 	return 0;
 }
 
-static int machine_open_rng(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev,
-			    struct err *err)
+static int machine_open_rng(struct machine *m, uint32_t slot, struct virtio_irq irq,
+			    struct virtio_dev **dev, struct err *err)
 {
 	(void)slot;
 	(void)err;
@@ -79,9 +79,10 @@ static int machine_open_rng(struct machine *m, uint32_t slot, struct virtio_irq 
 /* ---- the device table: what there can be; slot n has window n and the n-th line from LAYOUT_FIRST_GSI on */
 
 static const struct machine_row {
-	uint32_t flag;	 /* enum launch_flags it needs, 0: none */
+	uint32_t flag;	  /* enum launch_flags it needs, 0: none */
 	uint32_t n_disks; /* needs at least so many disks */
-	int (*open)(struct machine *m, uint32_t slot, struct virtio_irq irq, struct virtio_dev **dev, struct err *err);
+	int (*open)(struct machine *m, uint32_t slot, struct virtio_irq irq,
+		    struct virtio_dev **dev, struct err *err);
 } machine_table[] = {
 	[MACHINE_DISK0 + 0] = { 0, 1, machine_open_disk },
 	[MACHINE_DISK0 + 1] = { 0, 2, machine_open_disk },
@@ -117,8 +118,8 @@ static int machine_wire(struct machine *m, uint32_t slot, struct err *err)
 		return -1;
 	for (uint32_t q = 0; q < device->dev->model->n_queues; q++) {
 		if (event_open(&device->doorbell_fd[q], err) < 0 ||
-		    irq_wire_doorbell(&m->vm, device->doorbell_fd[q], machine_window(slot) + VIRTIO_MMIO_QUEUE_NOTIFY, q,
-				      err) < 0)
+		    irq_wire_doorbell(&m->vm, device->doorbell_fd[q],
+				      machine_window(slot) + VIRTIO_MMIO_QUEUE_NOTIFY, q, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -135,7 +136,8 @@ static int machine_open_device(struct machine *m, uint32_t slot, char *cmdline, 
 	if (row->open(m, slot, irq, &device->dev, err) < 0 || machine_wire(m, slot, err) < 0)
 		return -1;
 	mmio_init(&device->mmio, device->dev);
-	if (!cmdline_add_device(cmdline, LAYOUT_CMDLINE_SIZE, machine_window(slot), LAYOUT_FIRST_GSI + slot))
+	if (!cmdline_add_device(cmdline, LAYOUT_CMDLINE_SIZE, machine_window(slot),
+				LAYOUT_FIRST_GSI + slot))
 		return err_set(err, ERR_USAGE, "the kernel's command line is too long");
 	return 0;
 }
@@ -156,8 +158,8 @@ int machine_open(struct machine *m, struct err *err)
 
 	m->n_vcpus = m->record.n_vcpus;
 	BUG_ON(pthread_mutex_init(&m->lock, NULL) != 0);
-	if (load_memory(&m->mem, m->record.memory_bytes, err) < 0 || vm_open(&m->vm, LAUNCH_FD_KVM, &m->mem, err) < 0 ||
-	    event_open(&m->wake_fd, err) < 0)
+	if (load_memory(&m->mem, m->record.memory_bytes, err) < 0 ||
+	    vm_open(&m->vm, LAUNCH_FD_KVM, &m->mem, err) < 0 || event_open(&m->wake_fd, err) < 0)
 		return -1;
 	backend_streams_init(&m->streams, m->wake_fd);
 	BUG_ON(!cmdline_init(cmdline, sizeof(cmdline), m->record.cmdline));

@@ -33,7 +33,7 @@ enum machine_slot {
 struct machine_device {
 	struct virtio_dev *dev; /* NULL: this machine hasn't got it */
 	struct mmio_dev mmio;
-	int line_fd;			   /* irqfd: a write pulses the interrupt line */
+	int line_fd;			    /* irqfd: a write pulses the interrupt line */
 	int doorbell_fd[VIRTIO_MAX_QUEUES]; /* ioeventfd, one a queue; vCPU threads write it too */
 };
 
@@ -49,10 +49,11 @@ struct machine {
 	struct vm vm;
 	uint32_t n_vcpus;
 	struct vcpu vcpus[LAUNCH_MAX_VCPUS];
-	uint32_t halted_looks[LAUNCH_MAX_VCPUS]; /* how often in a row a vCPU was seen halted for good; under lock */
+	uint32_t halted_looks
+		[LAUNCH_MAX_VCPUS]; /* how often in a row a vCPU was seen halted for good; under lock */
 
 	pthread_mutex_t lock;
-	int wake_fd;		/* the I/O thread has something to look at: an end, a stream that is over */
+	int wake_fd; /* the I/O thread has something to look at: an end, a stream that is over */
 	struct machine_end end; /* under lock */
 	uint64_t n_absent;	/* accesses to ports and windows that nothing answers; under lock */
 
@@ -75,6 +76,7 @@ void machine_lock(struct machine *machine);
 void machine_unlock(struct machine *machine);
 
 /* On a vCPU thread: the guest has ended; the first reason counts. Never returns. */
-noreturn void machine_finish(struct machine *machine, enum launch_end_reason reason, uint32_t detail);
+noreturn void machine_finish(struct machine *machine, enum launch_end_reason reason,
+			     uint32_t detail);
 
 #endif

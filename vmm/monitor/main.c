@@ -43,13 +43,15 @@ static int main_descend(struct err *err)
 	limits = (struct jail_limits){ .file_bytes = main_max_file(&machine.record),
 				       .n_threads = machine.record.n_vcpus + 1,
 				       .n_fds = MACHINE_MAX_FDS };
-	if (jail_enter(&limits, &flags, err) < 0) /* no file can be named, no capability had or gained */
+	if (jail_enter(&limits, &flags, err) <
+	    0) /* no file can be named, no capability had or gained */
 		return -1;
 	if (machine_open(&machine, err) < 0) /* the kernel is read here, in the jail */
 		return -1;
 	if (jail_filter_prepare(err) < 0)
 		return -1;
-	if (threads_start(&machine, err) < 0) /* each behind its own filter, none has run the guest */
+	if (threads_start(&machine, err) <
+	    0) /* each behind its own filter, none has run the guest */
 		return -1;
 	return jail_filter_install(JAIL_THREAD_IO, err); /* fewer than 20 calls are left */
 }

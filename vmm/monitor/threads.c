@@ -17,7 +17,7 @@
 #endif
 
 #define THREADS_LOOK_SIGNAL SIGUSR1
-#define THREADS_LOOK_S 1
+#define THREADS_LOOK_S	    1
 
 struct thread {
 	struct machine *machine;
@@ -27,7 +27,8 @@ struct thread {
 };
 
 static struct thread threads[LAUNCH_MAX_VCPUS];
-static struct gate threads_ready;   /* counts the threads that are behind their filter, or have failed */
+static struct gate
+	threads_ready; /* counts the threads that are behind their filter, or have failed */
 static struct gate threads_release_gate;
 
 static void threads_on_look(int sig)
@@ -39,7 +40,8 @@ static void threads_on_look(int sig)
 static int threads_arm_timer(struct err *err)
 {
 	const struct itimerspec period = { { THREADS_LOOK_S, 0 }, { THREADS_LOOK_S, 0 } };
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = THREADS_LOOK_SIGNAL };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+				  .sigev_signo = THREADS_LOOK_SIGNAL };
 	int timer;
 
 	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
