@@ -98,7 +98,8 @@ int conntrack_flush(uint32_t mark, struct err *err)
 		if (r >= 0)
 			r = nl_wait_for_ack(sock);
 		if (r < 0)
-			(void)err_set(err, ERR_FAILED, "can't flush conntrack entries with mark 0x%08x: %s", mark,
+			(void)err_set(err, ERR_FAILED,
+				      "can't flush conntrack entries with mark 0x%08x: %s", mark,
 				      nl_geterror(r));
 	}
 	nl_socket_free(sock);

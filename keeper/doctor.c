@@ -14,6 +14,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "jail/cgroup.h"
 #include "jail/uids.h"
 #include "keeper/gate.h"
@@ -26,7 +27,7 @@
 #include "keeper/plan.h"
 
 #define TEXT_SIZE 256
-#define HOST_UP "run `mayfly host up`"
+#define HOST_UP	  "run `mayfly host up`"
 
 struct finding {
 	char text[TEXT_SIZE];
@@ -38,8 +39,8 @@ typedef bool doctor_check(const struct host_config *host, struct finding *f);
 
 static bool say(bool good, struct finding *f, const char *text, const char *mend)
 {
-	(void)snprintf(f->text, sizeof(f->text), "%s", text);
-	(void)snprintf(f->mend, sizeof(f->mend), "%s", good ? "" : mend);
+	(void)str_copy(f->text, sizeof(f->text), text);
+	(void)str_copy(f->mend, sizeof(f->mend), good ? "" : mend);
 	return good;
 }
 
@@ -47,8 +48,9 @@ static bool check_config(const struct host_config *host, struct finding *f)
 {
 	struct err err;
 
-	return plan_check(host, &err) == 0 ? say(true, f, "pools, marks and uids fit each other", "") :
-					     say(false, f, err.text, "correct it in the configuration");
+	return plan_check(host, &err) == 0
+		       ? say(true, f, "pools, marks and uids fit each other", "")
+		       : say(false, f, err.text, "correct it in the configuration");
 }
 
 static bool check_kvm(const struct host_config *host, struct finding *f)
@@ -71,18 +73,25 @@ static bool check_cgroup(const struct host_config *host, struct finding *f)
 
 	(void)host;
 	if (cgroup_find(root, &err) < 0)
-		return say(false, f, "cgroup v2 is mounted nowhere", "mount -t cgroup2 none /sys/fs/cgroup");
+		return say(false, f, "cgroup v2 is mounted nowhere",
+			   "mount -t cgroup2 none /sys/fs/cgroup");
 	(void)snprintf(path, sizeof(path), "%s/cgroup.controllers", root);
 	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, &err);
 	text[n < 0 ? 0 : n] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!strstr(text, needed[i]))
-			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s", needed[i]);
+			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				       " %s", needed[i]);
 	if (missing[0]) {
-		(void)snprintf(text, sizeof(text), "cgroup v2 at %.100s lacks%s: limits are not enforced", root, missing);
-		return say(false, f, text, "boot with systemd.unified_cgroup_hierarchy=1, or mount no v1 controllers");
+		(void)snprintf(text, sizeof(text),
+			       "cgroup v2 at %.100s lacks%s: limits are not enforced", root,
+			       missing);
+		return say(
+			false, f, text,
+			"boot with systemd.unified_cgroup_hierarchy=1, or mount no v1 controllers");
 	}
-	(void)snprintf(text, sizeof(text), "cgroup v2 at %.100s has cpu, memory and pids; %s makes the groups", root,
+	(void)snprintf(text, sizeof(text),
+		       "cgroup v2 at %.100s has cpu, memory and pids; %s makes the groups", root,
 		       owner);
 	return say(true, f, text, "");
 }
@@ -94,9 +103,9 @@ static bool check_tun(const struct host_config *host, struct finding *f)
 	(void)host;
 	if (fd >= 0)
 		return say(true, f, "/dev/net/tun opens", "");
-	return errno == EACCES || errno == EPERM ?
-		       say(false, f, "this process may not open /dev/net/tun", "run it as root") :
-		       say(false, f, "/dev/net/tun is missing", "modprobe tun");
+	return errno == EACCES || errno == EPERM
+		       ? say(false, f, "this process may not open /dev/net/tun", "run it as root")
+		       : say(false, f, "/dev/net/tun is missing", "modprobe tun");
 }
 
 static bool check_nftables(const struct host_config *host, struct finding *f)
@@ -104,9 +113,12 @@ static bool check_nftables(const struct host_config *host, struct finding *f)
 	struct err err = { .code = 0 };
 
 	(void)host;
-	return owner_table_possible(&err) == 1 ?
-		       say(true, f, "nftables makes netdev owner tables with ingress and egress", "") :
-		       say(false, f, err.text, "use Linux 5.16 or newer with CONFIG_NF_TABLES_NETDEV and NETFILTER_EGRESS");
+	return owner_table_possible(&err) == 1
+		       ? say(true, f, "nftables makes netdev owner tables with ingress and egress",
+			     "")
+		       : say(false, f, err.text,
+			     "use Linux 5.16 or newer with CONFIG_NF_TABLES_NETDEV and "
+			     "NETFILTER_EGRESS");
 }
 
 /* In a child: a namespace of our own could not be left again */
@@ -117,13 +129,16 @@ static bool check_namespaces(const struct host_config *host, struct finding *f)
 
 	(void)host;
 	if (pid == 0)
-		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0);
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+			      CLONE_NEWIPC | CLONE_NEWUTS) < 0);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ?
-		       say(true, f, "user, mount, pid, net, ipc and uts namespaces can be made", "") :
-		       say(false, f, "namespaces can't be made",
-			   "set user.max_user_namespaces (and its siblings) above 0, and leave any chroot");
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0
+		       ? say(true, f, "user, mount, pid, net, ipc and uts namespaces can be made",
+			     "")
+		       : say(false, f, "namespaces can't be made",
+			     "set user.max_user_namespaces (and its siblings) above 0, and leave "
+			     "any chroot");
 }
 
 static bool check_group(const struct host_config *host, struct finding *f)
@@ -131,7 +146,8 @@ static bool check_group(const struct host_config *host, struct finding *f)
 	char text[TEXT_SIZE];
 	bool there = getgrnam(host->group) != NULL;
 
-	(void)snprintf(text, sizeof(text), "group %s %s", host->group, there ? "exists" : "is missing");
+	(void)snprintf(text, sizeof(text), "group %s %s", host->group,
+		       there ? "exists" : "is missing");
 	return say(there, f, text, HOST_UP);
 }
 
@@ -139,9 +155,9 @@ static bool check_uids(const struct host_config *host, struct finding *f)
 {
 	struct err err;
 
-	return uids_check(host->uid_base, host->slot_count, &uids_host_files, &err) == 0 ?
-		       say(true, f, "the sandboxes' uids are nobody else's", "") :
-		       say(false, f, err.text, "set another uid range in the configuration");
+	return uids_check(host->uid_base, host->slot_count, &uids_host_files, &err) == 0
+		       ? say(true, f, "the sandboxes' uids are nobody else's", "")
+		       : say(false, f, err.text, "set another uid range in the configuration");
 }
 
 static bool check_gate(const struct host_config *host, struct finding *f)
@@ -150,8 +166,11 @@ static bool check_gate(const struct host_config *host, struct finding *f)
 	int present = gate_present(host, &err);
 
 	if (present < 0)
-		return say(false, f, err.text, "run it as root; if the table is not mayfly's, rename it");
-	return say(present, f, present ? "the gate is loaded" : "the gate is not loaded, or for other marks", HOST_UP);
+		return say(false, f, err.text,
+			   "run it as root; if the table is not mayfly's, rename it");
+	return say(present, f,
+		   present ? "the gate is loaded" : "the gate is not loaded, or for other marks",
+		   HOST_UP);
 }
 
 static bool check_forwarding(const struct host_config *host, struct finding *f)
@@ -181,7 +200,9 @@ static bool check_docker(const struct host_config *host, struct finding *f)
 	(void)host;
 	if (passes < 0)
 		return say(false, f, err.text, "run it as root");
-	return say(passes, f, passes ? "Docker's rules do not stand in the way" : "Docker's FORWARD chain drops sandboxes' packets",
+	return say(passes, f,
+		   passes ? "Docker's rules do not stand in the way"
+			  : "Docker's FORWARD chain drops sandboxes' packets",
 		   HOST_UP);
 }
 
@@ -189,10 +210,18 @@ static const struct {
 	const char *name;
 	doctor_check *check;
 } checks[] = {
-	{ "configuration", check_config }, { "virtualisation", check_kvm }, { "cgroup", check_cgroup },
-	{ "tap", check_tun },		   { "nftables", check_nftables },  { "namespaces", check_namespaces },
-	{ "group", check_group },	   { "uids", check_uids },	    { "gate", check_gate },
-	{ "forwarding", check_forwarding }, { "pools", check_pools },	    { "Docker", check_docker },
+	{ "configuration", check_config },
+	{ "virtualisation", check_kvm },
+	{ "cgroup", check_cgroup },
+	{ "tap", check_tun },
+	{ "nftables", check_nftables },
+	{ "namespaces", check_namespaces },
+	{ "group", check_group },
+	{ "uids", check_uids },
+	{ "gate", check_gate },
+	{ "forwarding", check_forwarding },
+	{ "pools", check_pools },
+	{ "Docker", check_docker },
 };
 
 int doctor_run(const struct host_config *host, const struct sink *sink)
@@ -204,8 +233,8 @@ int doctor_run(const struct host_config *host, const struct sink *sink)
 		bool good = checks[i].check(host, &f);
 
 		failed += !good;
-		sink_put(sink, CTL_ITEM, good ? ERR_NONE : ERR_FAILED, "%s: %s%s%s", checks[i].name, f.text,
-			 good ? "" : ". Mend: ", good ? "" : f.mend);
+		sink_put(sink, CTL_ITEM, good ? ERR_NONE : ERR_FAILED, "%s: %s%s%s", checks[i].name,
+			 f.text, good ? "" : ". Mend: ", good ? "" : f.mend);
 	}
 	return failed;
 }

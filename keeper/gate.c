@@ -19,9 +19,9 @@
 #include "base/id.h"
 #include "keeper/ruleset.h"
 
-#define TABLE "mayfly"
+#define TABLE	     "mayfly"
 #define COMMENT_HEAD "mayfly gate 1, marks "
-#define TAPS "\"" ID_TAP_PREFIX "*\""
+#define TAPS	     "\"" ID_TAP_PREFIX "*\""
 
 /* two-step compare: (packet or conntrack mark & mask) == base */
 struct marks {
@@ -29,7 +29,8 @@ struct marks {
 	char theirs[64]; /* "and 0x… != 0x…" */
 };
 
-#define RULE(chain, fmt, ...) ruleset_add(t, "add rule inet " TABLE " " chain " " fmt "\n" __VA_OPT__(, ) __VA_ARGS__)
+#define RULE(chain, fmt, ...)                                                                      \
+	ruleset_add(t, "add rule inet " TABLE " " chain " " fmt "\n" __VA_OPT__(, ) __VA_ARGS__)
 
 static void comment_of(const struct host_config *host, char buf[128])
 {
@@ -49,8 +50,8 @@ static void add_chains(struct ruleset_text *t)
 	};
 
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
-		ruleset_add(t, "add chain inet " TABLE " %s { %s; policy accept; }\n", chains[i].name,
-			    chains[i].hook);
+		ruleset_add(t, "add chain inet " TABLE " %s { %s; policy accept; }\n",
+			    chains[i].name, chains[i].hook);
 }
 
 static void add_forward(struct ruleset_text *t, const struct marks *m)
@@ -58,8 +59,10 @@ static void add_forward(struct ruleset_text *t, const struct marks *m)
 	RULE("pre", "iifname " TAPS " meta mark %s drop", m->theirs);
 	RULE("pre", "iifname " TAPS " ct state new ct mark set meta mark");
 	RULE("forward", "iifname " TAPS " oifname " TAPS " drop");
-	RULE("forward", "iifname " TAPS " ip daddr { 169.254.0.0/16, 100.100.100.200, 192.0.0.192 } drop");
-	RULE("forward", "iifname " TAPS " ip6 daddr { fd00:ec2::/64, fd20:ce::254, 64:ff9b::a9fe:0/112 } drop");
+	RULE("forward",
+	     "iifname " TAPS " ip daddr { 169.254.0.0/16, 100.100.100.200, 192.0.0.192 } drop");
+	RULE("forward", "iifname " TAPS
+			" ip6 daddr { fd00:ec2::/64, fd20:ce::254, 64:ff9b::a9fe:0/112 } drop");
 	RULE("forward", "iifname " TAPS " meta mark %s accept", m->ours);
 	RULE("forward", "iifname " TAPS " drop");
 	RULE("forward", "oifname " TAPS " ct state established,related ct mark %s accept", m->ours);
@@ -70,13 +73,18 @@ static void add_forward(struct ruleset_text *t, const struct marks *m)
 
 static void add_host(struct ruleset_text *t, const struct marks *m)
 {
-	RULE("input", "iifname " TAPS " ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, "
+	RULE("input", "iifname " TAPS
+		      " ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, "
 		      "nd-router-solicit } accept");
 	/* answers to what the host asked; the guest itself can begin nothing */
-	RULE("input", "iifname " TAPS " ct state established,related ct direction reply ct mark %s accept", m->ours);
+	RULE("input",
+	     "iifname " TAPS " ct state established,related ct direction reply ct mark %s accept",
+	     m->ours);
 	RULE("input", "iifname " TAPS " drop");
-	RULE("output", "oifname " TAPS " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept");
-	RULE("output", "oifname " TAPS " ct state new meta mark %s ct mark set meta mark accept", m->ours);
+	RULE("output",
+	     "oifname " TAPS " icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept");
+	RULE("output", "oifname " TAPS " ct state new meta mark %s ct mark set meta mark accept",
+	     m->ours);
 	RULE("output", "oifname " TAPS " ct state established,related ct mark %s accept", m->ours);
 	RULE("output", "oifname " TAPS " drop");
 }
@@ -88,8 +96,10 @@ void gate_text(const struct host_config *host, char buf[GATE_TEXT_MAX])
 	char comment[128];
 
 	comment_of(host, comment);
-	(void)snprintf(marks.ours, sizeof(marks.ours), "and 0x%08x == 0x%08x", host->mark_mask, host->mark_base);
-	(void)snprintf(marks.theirs, sizeof(marks.theirs), "and 0x%08x != 0x%08x", host->mark_mask, host->mark_base);
+	(void)snprintf(marks.ours, sizeof(marks.ours), "and 0x%08x == 0x%08x", host->mark_mask,
+		       host->mark_base);
+	(void)snprintf(marks.theirs, sizeof(marks.theirs), "and 0x%08x != 0x%08x", host->mark_mask,
+		       host->mark_base);
 	/* made if missing, so that it can be deleted, so that it is new: all in one transaction */
 	ruleset_add(&text, "add table inet " TABLE "\ndelete table inet " TABLE "\n");
 	ruleset_add(&text, "add table inet " TABLE " { comment \"%s\"; }\n", comment);
@@ -107,7 +117,8 @@ static int look(char comment[128], struct err *err)
 	if (r <= 0)
 		return r;
 	if (strncmp(found.comment, COMMENT_HEAD, strlen(COMMENT_HEAD)) != 0)
-		return err_set(err, ERR_EXISTS, "the nftables table inet " TABLE " is not mayfly's: left alone");
+		return err_set(err, ERR_EXISTS,
+			       "the nftables table inet " TABLE " is not mayfly's: left alone");
 	(void)snprintf(comment, 128, "%s", found.comment);
 	return 1;
 }

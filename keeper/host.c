@@ -31,7 +31,7 @@
 #include "store/lock.h"
 #include "store/paths.h"
 
-#define SAID_SIZE 256
+#define SAID_SIZE ERR_TEXT_MAX
 
 /* What steps return: done, with a sentence in said; 1 is a warning that host up survives; -1 with err */
 typedef int host_step(const struct host_config *host, char said[SAID_SIZE], struct err *err);
@@ -70,7 +70,8 @@ static void remove_slots(const struct host_config *host)
 	while (dir && (entry = readdir(dir))) {
 		uint32_t number;
 
-		if (sscanf(entry->d_name, "%u", &number) == 1 && !lock_is_held(paths_slot(host, number, slot)))
+		if (sscanf(entry->d_name, "%u", &number) == 1 &&
+		    !lock_is_held(paths_slot(host, number, slot)))
 			(void)unlink(slot);
 	}
 	if (dir)
@@ -166,8 +167,11 @@ static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struc
 		return -1;
 	r = link_pool_clash(host, clash, sizeof(clash), err);
 	if (r != 0)
-		return r < 0 ? -1 : err_set(err, ERR_USAGE, "%s: set another pool in the configuration", clash);
-	SAY("uids %u to %u and the address pools are free", host->uid_base, host->uid_base + host->slot_count - 1);
+		return r < 0 ? -1
+			     : err_set(err, ERR_USAGE, "%s: set another pool in the configuration",
+				       clash);
+	SAY("uids %u to %u and the address pools are free", host->uid_base,
+	    host->uid_base + host->slot_count - 1);
 	return 0;
 }
 
@@ -181,13 +185,14 @@ static int ranges_down(const struct host_config *host, char said[SAID_SIZE], str
 
 /* ---- cgroup ---- */
 
-static int cgroup_paths(char root[CGROUP_PATH_SIZE], char parent[CGROUP_PATH_SIZE], char keepers[CGROUP_PATH_SIZE],
-			struct err *err)
+static int cgroup_paths(char root[CGROUP_PATH_SIZE], char parent[CGROUP_PATH_SIZE],
+			char keepers[CGROUP_PATH_SIZE], struct err *err)
 {
 	if (cgroup_find(root, err) < 0)
 		return -1;
 	if (snprintf(parent, CGROUP_PATH_SIZE, "%s/" CGROUP_PARENT, root) >= CGROUP_PATH_SIZE ||
-	    snprintf(keepers, CGROUP_PATH_SIZE, "%s/" HOST_CGROUP_KEEPERS, parent) >= CGROUP_PATH_SIZE)
+	    snprintf(keepers, CGROUP_PATH_SIZE, "%s/" HOST_CGROUP_KEEPERS, parent) >=
+		    CGROUP_PATH_SIZE)
 		return err_set(err, ERR_FAILED, "%s: cgroup path too long", root);
 	return 0;
 }
@@ -322,12 +327,9 @@ static const struct {
 	const char *name;
 	host_step *up, *down;
 } steps[] = {
-	{ "directories", dirs_up, dirs_down },
-	{ "group", group_up, group_down },
-	{ "ranges", ranges_up, ranges_down },
-	{ "cgroup", cgroup_up, cgroup_down },
-	{ "gate", gate_step_up, gate_step_down },
-	{ "forwarding", forwarding_up, forwarding_down },
+	{ "directories", dirs_up, dirs_down },	  { "group", group_up, group_down },
+	{ "ranges", ranges_up, ranges_down },	  { "cgroup", cgroup_up, cgroup_down },
+	{ "gate", gate_step_up, gate_step_down }, { "forwarding", forwarding_up, forwarding_down },
 	{ "Docker", docker_up, docker_down },
 };
 
@@ -341,7 +343,8 @@ int host_up(const struct host_config *host, const struct sink *sink, struct err 
 
 		if (r < 0)
 			return err_wrap(err, "host up, %s", steps[i].name);
-		sink_put(sink, CTL_ITEM, r > 0 ? ERR_FAILED : ERR_NONE, "%s: %s", steps[i].name, said);
+		sink_put(sink, CTL_ITEM, r > 0 ? ERR_FAILED : ERR_NONE, "%s: %s", steps[i].name,
+			 said);
 	}
 	return 0;
 }
@@ -365,7 +368,8 @@ static bool add_running(const char *id, void *arg)
 	if (entry_load(running->host, id, &entry, &unused) == 0 && entry.has_spec)
 		name = entry.spec.name;
 	if (running->len + strlen(name) + 3 < sizeof(running->names))
-		running->len += (size_t)sprintf(running->names + running->len, "%s%s", running->len ? ", " : "", name);
+		running->len += (size_t)sprintf(running->names + running->len, "%s%s",
+						running->len ? ", " : "", name);
 	return true;
 }
 
@@ -377,7 +381,8 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 	if (entry_each(host, add_running, &running, err) < 0)
 		return -1;
 	if (running.len > 0 && !force)
-		return err_set(err, ERR_FAILED, "sandboxes are running: %s; destroy them first, or use force",
+		return err_set(err, ERR_FAILED,
+			       "sandboxes are running: %s; destroy them first, or use force",
 			       running.names);
 	if (access(host->state_dir, F_OK) == 0 && host_state_begin(host, false, err) < 0)
 		return -1;
@@ -393,5 +398,6 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 		}
 		sink_put(sink, CTL_ITEM, ERR_NONE, "%s: %s", steps[i].name, said);
 	}
-	return failed ? err_set(err, ERR_RESIDUE, "host down: %d steps could not be undone", failed) : 0;
+	return failed ? err_set(err, ERR_RESIDUE, "host down: %d steps could not be undone", failed)
+		      : 0;
 }

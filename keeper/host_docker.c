@@ -14,8 +14,8 @@
 #include "base/id.h"
 #include "keeper/ruleset.h"
 
-#define CHAIN "DOCKER-USER"
-#define COMMENT "mayfly host up"
+#define CHAIN	     "DOCKER-USER"
+#define COMMENT	     "mayfly host up"
 #define COMMANDS_MAX 4096
 
 static const struct {
@@ -33,7 +33,8 @@ static const char *list(struct nft_ctx *ctx, const char *family, struct err *err
 
 	(void)snprintf(command, sizeof(command), "list chain %s filter " CHAIN "\n", family);
 	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_HANDLE);
-	return ruleset_run(ctx, command, "list " CHAIN, err) < 0 ? NULL : nft_ctx_get_output_buffer(ctx);
+	return ruleset_run(ctx, command, "list " CHAIN, err) < 0 ? NULL
+								 : nft_ctx_get_output_buffer(ctx);
 }
 
 static int insert(struct nft_ctx *ctx, const char *family, struct err *err)
@@ -46,8 +47,10 @@ static int insert(struct nft_ctx *ctx, const char *family, struct err *err)
 	if (strstr(listing, COMMENT))
 		return 0;
 	(void)snprintf(commands, sizeof(commands),
-		       "insert rule %s filter " CHAIN " oifname \"" ID_TAP_PREFIX "*\" accept comment \"" COMMENT "\"\n"
-		       "insert rule %s filter " CHAIN " iifname \"" ID_TAP_PREFIX "*\" accept comment \"" COMMENT "\"\n",
+		       "insert rule %s filter " CHAIN " oifname \"" ID_TAP_PREFIX
+		       "*\" accept comment \"" COMMENT "\"\n"
+		       "insert rule %s filter " CHAIN " iifname \"" ID_TAP_PREFIX
+		       "*\" accept comment \"" COMMENT "\"\n",
 		       family, family);
 	return ruleset_run(ctx, commands, "add accepts to " CHAIN, err);
 }
@@ -61,18 +64,20 @@ static int withdraw(struct nft_ctx *ctx, const char *family, struct err *err)
 	if (!listing)
 		return -1;
 	/* 'RULE comment "…" # handle N' */
-	for (const char *p = strstr(listing, COMMENT); p && commands.len < COMMANDS_MAX / 2; p = strstr(p + 1, COMMENT)) {
+	for (const char *p = strstr(listing, COMMENT); p && commands.len < COMMANDS_MAX / 2;
+	     p = strstr(p + 1, COMMENT)) {
 		const char *handle = strstr(p, "# handle ");
 
 		if (handle)
-			ruleset_add(&commands, "delete rule %s filter " CHAIN " handle %lu\n", family,
-				    strtoul(handle + strlen("# handle "), NULL, 10));
+			ruleset_add(&commands, "delete rule %s filter " CHAIN " handle %lu\n",
+				    family, strtoul(handle + strlen("# handle "), NULL, 10));
 	}
 	return commands.len == 0 ? 0 : ruleset_run(ctx, buf, "remove accepts from " CHAIN, err);
 }
 
 /* Run step for each family that has the chain: how many have, or -1 */
-static int each_family(int (*step)(struct nft_ctx *ctx, const char *family, struct err *err), struct err *err)
+static int each_family(int (*step)(struct nft_ctx *ctx, const char *family, struct err *err),
+		       struct err *err)
 {
 	int count = 0;
 
@@ -111,7 +116,9 @@ static int require_accepts(struct nft_ctx *ctx, const char *family, struct err *
 
 	if (!listing)
 		return -1;
-	return strstr(listing, COMMENT) ? 0 : err_set(err, ERR_NOT_FOUND, CHAIN " lacks mayfly's accepts");
+	return strstr(listing, COMMENT)
+		       ? 0
+		       : err_set(err, ERR_NOT_FOUND, CHAIN " lacks mayfly's accepts");
 }
 
 int host_docker_passes(struct err *err)

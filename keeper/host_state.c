@@ -13,8 +13,8 @@
 #include "base/fd.h"
 #include "store/paths.h"
 
-#define FILE_NAME "host-state"
-#define FILE_MAX (4u << 20)
+#define FILE_NAME    "host-state"
+#define FILE_MAX     (4u << 20)
 #define BOOT_ID_SIZE 40
 
 /* The whole file, terminated; "" when it is missing. NULL with err. The caller frees it. */
@@ -58,7 +58,8 @@ static int boot_line(char line[BOOT_ID_SIZE + 8], struct err *err)
 }
 
 /* Rewrite text so that it is this boot's: its line in front, of the rest only what outlives a boot. */
-static int renew(const struct host_config *host, const char *text, const char *boot, struct err *err)
+static int renew(const struct host_config *host, const char *text, const char *boot,
+		 struct err *err)
 {
 	char *fresh = malloc(strlen(text) + strlen(boot) + 1);
 	size_t len;
@@ -67,9 +68,11 @@ static int renew(const struct host_config *host, const char *text, const char *b
 	if (!fresh)
 		return err_set(err, ERR_FAILED, "no memory for the host's state");
 	len = (size_t)sprintf(fresh, "%s", boot);
-	for (const char *line = text; *line; line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
+	for (const char *line = text; *line;
+	     line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
 		if (strncmp(line, "group ", 6) == 0)
-			len += (size_t)sprintf(fresh + len, "%.*s\n", (int)strcspn(line, "\n"), line);
+			len += (size_t)sprintf(fresh + len, "%.*s\n", (int)strcspn(line, "\n"),
+					       line);
 	r = store(host, fresh, err);
 	free(fresh);
 	return r;
@@ -135,7 +138,8 @@ static size_t last_line(const char *text, size_t len)
 }
 
 int host_state_each(const struct host_config *host, const char *kind,
-		    int (*visit)(const char *rest, void *arg, struct err *err), void *arg, struct err *err)
+		    int (*visit)(const char *rest, void *arg, struct err *err), void *arg,
+		    struct err *err)
 {
 	char *text = load(host, err);
 	size_t kind_len = strlen(kind);

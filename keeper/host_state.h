@@ -24,7 +24,8 @@ int host_state_note(const struct host_config *host, struct err *err, const char 
 
 /* Call visit with the REST of each line of this kind, the newest first. Stops when visit returns -1, and returns that. */
 int host_state_each(const struct host_config *host, const char *kind,
-		    int (*visit)(const char *rest, void *arg, struct err *err), void *arg, struct err *err);
+		    int (*visit)(const char *rest, void *arg, struct err *err), void *arg,
+		    struct err *err);
 
 /* Remove the file; absence is success. */
 int host_state_forget(const struct host_config *host, struct err *err);

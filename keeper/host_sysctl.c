@@ -14,12 +14,12 @@
 #include "base/id.h"
 #include "keeper/host_state.h"
 
-#define ROOT "/proc/sys/net/"
-#define CONF4 "ipv4/conf"
-#define CONF6 "ipv6/conf"
-#define SWITCH4 "ipv4/ip_forward"
-#define SWITCH6 "ipv6/conf/all/forwarding"
-#define PATH_SIZE 256
+#define ROOT	   "/proc/sys/net/"
+#define CONF4	   "ipv4/conf"
+#define CONF6	   "ipv6/conf"
+#define SWITCH4	   "ipv4/ip_forward"
+#define SWITCH6	   "ipv6/conf/all/forwarding"
+#define PATH_SIZE  256
 #define VALUE_SIZE 32
 
 /* Names are below /proc/sys/net. false: not there, or not readable. */
@@ -67,9 +67,11 @@ static int note(const struct host_config *host, const char *name, struct err *er
 
 /* ---- each interface ---- */
 
-typedef int interface_step(const struct host_config *host, const char *conf, const char *interface, struct err *err);
+typedef int interface_step(const struct host_config *host, const char *conf, const char *interface,
+			   struct err *err);
 
-static int each_interface(const struct host_config *host, const char *conf, interface_step *step, struct err *err)
+static int each_interface(const struct host_config *host, const char *conf, interface_step *step,
+			  struct err *err)
 {
 	char path[PATH_SIZE];
 	struct dirent *entry;
@@ -87,7 +89,8 @@ static int each_interface(const struct host_config *host, const char *conf, inte
 	return r;
 }
 
-static int note_forwarding(const struct host_config *host, const char *conf, const char *interface, struct err *err)
+static int note_forwarding(const struct host_config *host, const char *conf, const char *interface,
+			   struct err *err)
 {
 	char name[PATH_SIZE];
 
@@ -95,8 +98,8 @@ static int note_forwarding(const struct host_config *host, const char *conf, con
 	return note(host, name, err);
 }
 
-static int keep_hearing_routers(const struct host_config *host, const char *conf, const char *interface,
-				struct err *err)
+static int keep_hearing_routers(const struct host_config *host, const char *conf,
+				const char *interface, struct err *err)
 {
 	char accept_ra[PATH_SIZE], forwarding[PATH_SIZE];
 
@@ -146,7 +149,8 @@ static int restore(const char *rest, void *arg, struct err *err)
 
 	(void)arg;
 	if (sscanf(rest, "%255s %31s", name, value) != 2)
-		return err_set(err, ERR_FAILED, "the host's state has a line that is not ours: sysctl %s", rest);
+		return err_set(err, ERR_FAILED,
+			       "the host's state has a line that is not ours: sysctl %s", rest);
 	return is(name, value) ? 0 : put(name, value, err);
 }
 

@@ -23,16 +23,16 @@
 #include "base/err.h"
 #include "base/fd.h"
 
-#define ROUNDS 8
-#define LOOPS 12500u /* two instructions each: 25,000 a round, 200,000 in all */
-#define LIMIT_PS 150000u
+#define ROUNDS	    8
+#define LOOPS	    12500u /* two instructions each: 25,000 a round, 200,000 in all */
+#define LIMIT_PS    150000u
 #define MEMORY_SIZE 0x2000u
-#define CODE_GPA 0x1000u
-#define TIMEOUT_US 900000
+#define CODE_GPA    0x1000u
+#define TIMEOUT_US  900000
 
 /* KVM's own pages on old Intel hardware; anywhere outside the guest's memory (KVM api.rst 4.36, 4.41) */
 #define IDENTITY_MAP_GPA 0xfffbc000ull
-#define TSS_GPA 0xfffbd000ul
+#define TSS_GPA		 0xfffbd000ul
 
 static const uint8_t code[] = { 0x49, 0x75, 0xfd, 0xf4 }; /* dec ecx; jnz -3; hlt */
 
@@ -53,7 +53,8 @@ static void on_alarm(int signal)
 		__atomic_store_n(&running->immediate_exit, 1, __ATOMIC_RELAXED);
 }
 
-static void say(struct kvmcheck *out, enum kvmcheck_result result, const char *text, const char *mend)
+static void say(struct kvmcheck *out, enum kvmcheck_result result, const char *text,
+		const char *mend)
 {
 	out->result = result;
 	(void)snprintf(out->text, sizeof(out->text), "%s", text);
@@ -64,9 +65,11 @@ static void say_none(struct kvmcheck *out, const char *what)
 {
 	char text[sizeof(out->text)];
 
-	(void)snprintf(text, sizeof(text), "no virtualisation: %s (%s)", what, err_errno_text(errno));
+	(void)snprintf(text, sizeof(text), "no virtualisation: %s (%s)", what,
+		       err_errno_text(errno));
 	say(out, KVMCHECK_NONE, text,
-	    "switch on VT-x or AMD-V in the firmware (on a virtual machine: nested virtualisation), then load kvm_intel "
+	    "switch on VT-x or AMD-V in the firmware (on a virtual machine: nested "
+	    "virtualisation), then load kvm_intel "
 	    "or kvm_amd");
 }
 
@@ -103,7 +106,8 @@ static int open_device(struct probe *p, const char *device, struct kvmcheck *out
 static int map_memory(struct probe *p)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = MEMORY_SIZE };
-	void *memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -1;
@@ -203,8 +207,10 @@ static void measure(struct probe *p, struct kvmcheck *out)
 		return;
 	}
 	say(out, KVMCHECK_EMULATES,
-	    "/dev/kvm only emulates guest kernel code, hundreds of times too slowly for a stock kernel",
-	    "use a machine with real virtualisation, or switch on nested virtualisation where this one is a guest");
+	    "/dev/kvm only emulates guest kernel code, hundreds of times too slowly for a stock "
+	    "kernel",
+	    "use a machine with real virtualisation, or switch on nested virtualisation where this "
+	    "one is a guest");
 }
 
 static void measure_bounded(struct probe *p, struct kvmcheck *out)

@@ -44,9 +44,9 @@ static void addr_put(struct nl_addr **addr)
 }
 
 #define auto_socket __attribute__((cleanup(socket_free))) struct nl_sock *
-#define auto_link __attribute__((cleanup(link_put))) struct rtnl_link *
-#define auto_cache __attribute__((cleanup(cache_free))) struct nl_cache *
-#define auto_addr __attribute__((cleanup(addr_put))) struct nl_addr *
+#define auto_link   __attribute__((cleanup(link_put))) struct rtnl_link *
+#define auto_cache  __attribute__((cleanup(cache_free))) struct nl_cache *
+#define auto_addr   __attribute__((cleanup(addr_put))) struct nl_addr *
 
 /* libnl's error values are negative numbers of its own */
 static int fail(struct err *err, int nl_error, const char *what, const char *name)
@@ -65,7 +65,8 @@ static struct nl_sock *open_socket(struct err *err)
 	}
 	r = nl_connect(sock, NETLINK_ROUTE);
 	if (r < 0) {
-		(void)err_set(err, ERR_FAILED, "can't open an rtnetlink socket: %s", nl_geterror(r));
+		(void)err_set(err, ERR_FAILED, "can't open an rtnetlink socket: %s",
+			      nl_geterror(r));
 		nl_socket_free(sock);
 		return NULL;
 	}
@@ -97,7 +98,8 @@ static bool is_ours(struct rtnl_link *link, const char *id)
 
 static int open_tap(const char *tap, int *fd, struct err *err)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL) };
+	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+						      IFF_TUN_EXCL) };
 	int header = LINK_VNET_HDR_SIZE;
 	auto_fd tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
@@ -113,7 +115,8 @@ static int open_tap(const char *tap, int *fd, struct err *err)
 }
 
 /* one request: with the interface down no link-local address has been made yet, and none will be */
-static int mark_and_raise(struct nl_sock *sock, const char *tap, const char *alias, bool ipv6, struct err *err)
+static int mark_and_raise(struct nl_sock *sock, const char *tap, const char *alias, bool ipv6,
+			  struct err *err)
 {
 	auto_link old = NULL;
 	auto_link change = rtnl_link_alloc();
@@ -142,8 +145,8 @@ static int mark_and_raise(struct nl_sock *sock, const char *tap, const char *ali
 	return r < 0 ? fail(err, r, "can't bring up tap", tap) : 0;
 }
 
-static int add_address(struct nl_sock *sock, uint32_t ifindex, struct nl_addr *local, int prefix, unsigned int flags,
-		       struct err *err)
+static int add_address(struct nl_sock *sock, uint32_t ifindex, struct nl_addr *local, int prefix,
+		       unsigned int flags, struct err *err)
 {
 	struct rtnl_addr *address = rtnl_addr_alloc();
 	char text[64];
@@ -158,10 +161,12 @@ static int add_address(struct nl_sock *sock, uint32_t ifindex, struct nl_addr *l
 			r = rtnl_addr_add(sock, address, NLM_F_EXCL);
 	}
 	rtnl_addr_put(address);
-	return r < 0 ? fail(err, r, "can't add address", nl_addr2str(local, text, sizeof(text))) : 0;
+	return r < 0 ? fail(err, r, "can't add address", nl_addr2str(local, text, sizeof(text)))
+		     : 0;
 }
 
-static int add_ipv4(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan, struct err *err)
+static int add_ipv4(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan,
+		    struct err *err)
 {
 	uint32_t raw = htonl(plan->host_ipv4);
 	auto_addr local = nl_addr_build(AF_INET, &raw, sizeof(raw));
@@ -169,7 +174,8 @@ static int add_ipv4(struct nl_sock *sock, uint32_t ifindex, const struct slot_pl
 	return add_address(sock, ifindex, local, 31, 0, err);
 }
 
-static int add_guest_route(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan, struct err *err)
+static int add_guest_route(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan,
+			   struct err *err)
 {
 	auto_addr guest = nl_addr_build(AF_INET6, plan->guest_ipv6, sizeof(plan->guest_ipv6));
 	struct rtnl_route *route = rtnl_route_alloc();
@@ -192,10 +198,12 @@ static int add_guest_route(struct nl_sock *sock, uint32_t ifindex, const struct 
 	if (hop)
 		rtnl_route_nh_free(hop);
 	rtnl_route_put(route);
-	return r < 0 ? fail(err, r, "can't add route to", nl_addr2str(guest, text, sizeof(text))) : 0;
+	return r < 0 ? fail(err, r, "can't add route to", nl_addr2str(guest, text, sizeof(text)))
+		     : 0;
 }
 
-static int add_ipv6(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan, struct err *err)
+static int add_ipv6(struct nl_sock *sock, uint32_t ifindex, const struct slot_plan *plan,
+		    struct err *err)
 {
 	static const uint8_t gateway[16] = { 0xfe, 0x80, [15] = 1 };
 	auto_addr local = nl_addr_build(AF_INET6, gateway, sizeof(gateway));
@@ -206,8 +214,8 @@ static int add_ipv6(struct nl_sock *sock, uint32_t ifindex, const struct slot_pl
 	return add_guest_route(sock, ifindex, plan, err);
 }
 
-int link_tap_open(const char *id, const char *name, const struct slot_plan *plan, bool ipv6, int *fd,
-		  uint32_t *ifindex, struct err *err)
+int link_tap_open(const char *id, const char *name, const struct slot_plan *plan, bool ipv6,
+		  int *fd, uint32_t *ifindex, struct err *err)
 {
 	auto_socket sock = open_socket(err);
 	auto_link old = NULL;
@@ -252,7 +260,8 @@ int link_tap_remove(const char *id, struct err *err)
 	if (!link)
 		return 0;
 	if (!is_ours(link, id))
-		return err_set(err, ERR_FAILED, "interface %s does not carry the alias of %s: left alone", tap, id);
+		return err_set(err, ERR_FAILED,
+			       "interface %s does not carry the alias of %s: left alone", tap, id);
 	r = rtnl_link_delete(sock, link);
 	if (r < 0 && r != -NLE_NODEV && r != -NLE_OBJ_NOTFOUND)
 		return fail(err, r, "can't remove tap", tap);
@@ -287,7 +296,8 @@ int link_tap_count(struct err *err)
 		const char *name = rtnl_link_get_name(link);
 		const char *alias = rtnl_link_get_ifalias(link);
 
-		count += name && alias && strncmp(name, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) == 0 &&
+		count += name && alias &&
+			 strncmp(name, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) == 0 &&
 			 strncmp(alias, "mayfly ", 7) == 0;
 	}
 	return count;
@@ -306,7 +316,8 @@ static bool leaves_by(struct rtnl_route *route, char name[IFNAMSIZ])
 	return strncmp(name, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) != 0;
 }
 
-static int clash_of(struct nl_sock *sock, struct nl_addr *pool, char *text, size_t size, struct err *err)
+static int clash_of(struct nl_sock *sock, struct nl_addr *pool, char *text, size_t size,
+		    struct err *err)
 {
 	auto_cache routes = NULL;
 	char pool_text[64], route_text[64], name[IFNAMSIZ];

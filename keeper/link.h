@@ -25,8 +25,8 @@
  * link-local, no router advertisements heard. Up on return. *fd is O_NONBLOCK | O_CLOEXEC. ERR_EXISTS when an interface
  * of that name is there. On failure nothing stays.
  */
-int link_tap_open(const char *id, const char *name, const struct slot_plan *plan, bool ipv6, int *fd,
-		  uint32_t *ifindex, struct err *err);
+int link_tap_open(const char *id, const char *name, const struct slot_plan *plan, bool ipv6,
+		  int *fd, uint32_t *ifindex, struct err *err);
 
 /*
  * Remove the interface id_tap(id) if its alias says that it is this id's; absence is success. An interface of that name

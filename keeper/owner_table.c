@@ -24,21 +24,23 @@
 /* Everything a rule is made of, as text */
 struct words {
 	char table[ID_NAME_SIZE], tap[IFNAMSIZ], mac[MAC_TEXT_SIZE];
-	char host4[PLAN_ADDRESS_SIZE], guest4[PLAN_ADDRESS_SIZE], guest6[PLAN_ADDRESS_SIZE], guest6_hex[33];
+	char host4[PLAN_ADDRESS_SIZE], guest4[PLAN_ADDRESS_SIZE], guest6[PLAN_ADDRESS_SIZE],
+		guest6_hex[33];
 	char pool4[PLAN_ADDRESS_SIZE], pool6[PLAN_ADDRESS_SIZE];
 	unsigned int pool4_prefix;
 	uint32_t mark;
 };
 
-static void words_init(struct words *w, const char *id, const struct slot_plan *plan, const struct host_config *host)
+static void words_init(struct words *w, const char *id, const struct slot_plan *plan,
+		       const struct host_config *host)
 {
 	uint8_t mac[6];
 
 	id_table(id, w->table);
 	id_tap(id, w->tap);
 	id_mac(id, mac);
-	(void)snprintf(w->mac, sizeof(w->mac), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		       mac[5]);
+	(void)snprintf(w->mac, sizeof(w->mac), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+		       mac[2], mac[3], mac[4], mac[5]);
 	(void)plan_ipv4_text(plan->host_ipv4, w->host4);
 	(void)plan_ipv4_text(plan->guest_ipv4, w->guest4);
 	(void)plan_ipv6_text(plan->guest_ipv6, w->guest6);
@@ -51,16 +53,20 @@ static void words_init(struct words *w, const char *id, const struct slot_plan *
 }
 
 /* one rule of one chain */
-#define RULE(chain, fmt, ...) ruleset_add(t, "add rule netdev %s " chain " " fmt "\n", w->table __VA_OPT__(, ) __VA_ARGS__)
+#define RULE(chain, fmt, ...)                                                                      \
+	ruleset_add(t, "add rule netdev %s " chain " " fmt "\n",                                   \
+		    w->table __VA_OPT__(, ) __VA_ARGS__)
 
 static void add_head(struct ruleset_text *t, const struct words *w)
 {
 	ruleset_add(t, "add table netdev %s { flags owner; }\n", w->table);
 	ruleset_add(t,
-		    "add chain netdev %s in { type filter hook ingress device \"%s\" priority 0; policy drop; }\n",
+		    "add chain netdev %s in { type filter hook ingress device \"%s\" priority 0; "
+		    "policy drop; }\n",
 		    w->table, w->tap);
 	ruleset_add(t,
-		    "add chain netdev %s out { type filter hook egress device \"%s\" priority 0; policy drop; }\n",
+		    "add chain netdev %s out { type filter hook egress device \"%s\" priority 0; "
+		    "policy drop; }\n",
 		    w->table, w->tap);
 	RULE("in", "ether saddr != %s drop", w->mac);
 	RULE("in", "ether type { 8021q, 8021ad } drop");
@@ -69,17 +75,22 @@ static void add_head(struct ruleset_text *t, const struct words *w)
 static void add_ipv4(struct ruleset_text *t, const struct words *w)
 {
 	RULE("in",
-	     "meta protocol arp arp operation { request, reply } arp saddr ether %s arp saddr ip %s arp daddr ip %s "
+	     "meta protocol arp arp operation { request, reply } arp saddr ether %s arp saddr ip "
+	     "%s arp daddr ip %s "
 	     "meta mark set 0x%08x accept",
 	     w->mac, w->guest4, w->host4, w->mark);
 	RULE("in", "meta protocol ip ip saddr != %s drop", w->guest4);
-	RULE("in", "meta protocol ip ip daddr %s/%u ip daddr != %s drop", w->pool4, w->pool4_prefix, w->host4);
+	RULE("in", "meta protocol ip ip daddr %s/%u ip daddr != %s drop", w->pool4, w->pool4_prefix,
+	     w->host4);
 	/* this host, link-local with its metadata service, two more metadata services, multicast, broadcast */
-	RULE("in", "meta protocol ip ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 100.100.100.200, 192.0.0.192, "
+	RULE("in", "meta protocol ip ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, "
+		   "100.100.100.200, 192.0.0.192, "
 		   "224.0.0.0/4, 255.255.255.255 } drop");
 	RULE("in", "meta protocol ip udp sport 67 drop"); /* a DHCP server's */
 	RULE("in", "meta protocol ip meta mark set 0x%08x accept", w->mark);
-	RULE("out", "meta protocol arp arp operation { request, reply } arp saddr ip %s arp daddr ip %s accept",
+	RULE("out",
+	     "meta protocol arp arp operation { request, reply } arp saddr ip %s arp daddr ip %s "
+	     "accept",
 	     w->host4, w->guest4);
 	RULE("out", "meta protocol ip ip daddr %s accept", w->guest4);
 }
@@ -88,25 +99,31 @@ static void add_ipv6(struct ruleset_text *t, const struct words *w)
 {
 	RULE("in", "meta protocol ip6 icmpv6 type { nd-router-advert, nd-redirect } drop");
 	/* an advertised address (bytes 8 to 23 of the message) is the guest's, or a link-local other than ours */
-	RULE("in", "meta protocol ip6 icmpv6 type nd-neighbor-advert @th,64,128 != 0x%s @th,64,10 != 0x3fa drop",
+	RULE("in",
+	     "meta protocol ip6 icmpv6 type nd-neighbor-advert @th,64,128 != 0x%s @th,64,10 != "
+	     "0x3fa drop",
 	     w->guest6_hex);
 	RULE("in", "meta protocol ip6 icmpv6 type nd-neighbor-advert "
 		   "@th,64,128 0xfe800000000000000000000000000001 drop");
 	RULE("in", "meta protocol ip6 ip6 saddr fe80::1 drop");
 	RULE("in",
-	     "meta protocol ip6 ip6 saddr { ::, fe80::/10, %s } ip6 hoplimit 255 ip6 daddr { fe80::/10, ff02::/16 } "
-	     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } meta mark set 0x%08x accept",
+	     "meta protocol ip6 ip6 saddr { ::, fe80::/10, %s } ip6 hoplimit 255 ip6 daddr { "
+	     "fe80::/10, ff02::/16 } "
+	     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } meta mark "
+	     "set 0x%08x accept",
 	     w->guest6, w->mark);
 	RULE("in", "meta protocol ip6 ip6 saddr != %s drop", w->guest6);
 	/* other sandboxes, this host, metadata services (two clouds', any through NAT64), multicast */
 	RULE("in",
-	     "meta protocol ip6 ip6 daddr { %s/64, ::/127, ::ffff:0:0/96, fd00:ec2::/64, fd20:ce::254, "
+	     "meta protocol ip6 ip6 daddr { %s/64, ::/127, ::ffff:0:0/96, fd00:ec2::/64, "
+	     "fd20:ce::254, "
 	     "64:ff9b::a9fe:0/112, ff00::/8 } drop",
 	     w->pool6);
 	RULE("in", "meta protocol ip6 udp sport 547 drop"); /* a DHCPv6 server's */
 	RULE("in", "meta protocol ip6 meta mark set 0x%08x accept", w->mark);
 	RULE("out",
-	     "meta protocol ip6 ip6 daddr { %s, fe80::/10, ff02::/16 } icmpv6 type { nd-neighbor-solicit, "
+	     "meta protocol ip6 ip6 daddr { %s, fe80::/10, ff02::/16 } icmpv6 type { "
+	     "nd-neighbor-solicit, "
 	     "nd-neighbor-advert } accept",
 	     w->guest6);
 	RULE("out", "meta protocol ip6 ip6 daddr %s accept", w->guest6);
@@ -161,9 +178,9 @@ int owner_table_absent(const char *id, struct err *err)
 
 int owner_table_possible(struct err *err)
 {
-	static const char commands[] =
-		"add table netdev mayfly_probe { flags owner; }\n"
-		"add chain netdev mayfly_probe out { type filter hook egress device \"lo\" priority 0; policy accept; }\n";
+	static const char commands[] = "add table netdev mayfly_probe { flags owner; }\n"
+				       "add chain netdev mayfly_probe out { type filter hook "
+				       "egress device \"lo\" priority 0; policy accept; }\n";
 	struct nft_ctx *ctx = ruleset_open(err);
 	int r;
 

@@ -18,7 +18,10 @@ struct owner_table {
 	struct nft_ctx *ctx; /* NULL: not open */
 };
 
-#define OWNER_TABLE_INIT { .ctx = NULL }
+#define OWNER_TABLE_INIT                                                                           \
+	{                                                                                          \
+		.ctx = NULL                                                                        \
+	}
 #define OWNER_TABLE_TEXT_MAX 8192
 
 /* One batch: all rules or none. The socket is close-on-exec: no child keeps the table alive. */

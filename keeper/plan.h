@@ -19,7 +19,8 @@
  * uid, addresses and mark of a slot. Refuses (ERR_USAGE, naming the key that is wrong) a slot that is out of range and
  * a host_config whose pools, marks or uids can't hold slot_count slots. *plan is written only on success.
  */
-int plan_for_slot(const struct host_config *host, uint32_t slot, struct slot_plan *plan, struct err *err);
+int plan_for_slot(const struct host_config *host, uint32_t slot, struct slot_plan *plan,
+		  struct err *err);
 
 /* The same checks without a slot: is this host_config usable at all? Called by host up and at every bring-up. */
 int plan_check(const struct host_config *host, struct err *err);

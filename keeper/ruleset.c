@@ -59,7 +59,8 @@ struct nft_ctx *ruleset_open(struct err *err)
 		(void)err_set(err, ERR_FAILED, "can't open nftables");
 		return NULL;
 	}
-	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0 || mark_sockets_cloexec() < 0) {
+	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0 ||
+	    mark_sockets_cloexec() < 0) {
 		(void)err_set(err, ERR_FAILED, "can't set up nftables' buffers and socket");
 		nft_ctx_free(ctx);
 		return NULL;
@@ -80,7 +81,8 @@ int ruleset_run(struct nft_ctx *ctx, const char *commands, const char *what, str
 	if (nft_run_cmd_from_buffer(ctx, commands) == 0)
 		return 0;
 	said = nft_ctx_get_error_buffer(ctx);
-	return err_set(err, ERR_FAILED, "can't %s: nftables: %.*s", what, (int)strcspn(said, "\n"), said);
+	return err_set(err, ERR_FAILED, "can't %s: nftables: %.*s", what, (int)strcspn(said, "\n"),
+		       said);
 }
 
 /* ---- looking up ---- */
@@ -122,21 +124,23 @@ struct query {
 
 static int ask(struct nl_sock *sock, const struct query *query)
 {
-	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, (uint8_t)query->message, NLM_F_ACK,
-						  query->family, 0);
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, (uint8_t)query->message,
+						  NLM_F_ACK, query->family, 0);
 	int r = msg ? 0 : -NLE_NOMEM;
 
 	if (r == 0 && query->chain)
 		r = nla_put_string(msg, NFTA_CHAIN_NAME, query->chain);
 	if (r == 0)
-		r = nla_put_string(msg, query->chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME, query->table);
+		r = nla_put_string(msg, query->chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME,
+				   query->table);
 	if (r == 0)
 		r = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	return r < 0 ? r : nl_wait_for_ack(sock);
 }
 
-static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, void *arg, struct err *err)
+static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, void *arg,
+		   struct err *err)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
@@ -149,8 +153,8 @@ static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, voi
 	if (r == -NLE_OBJ_NOTFOUND)
 		return 0;
 	return r < 0 ? err_set(err, ERR_FAILED, "can't look up nftables' %s %s: %s", query->table,
-			       query->chain ? query->chain : "table", nl_geterror(r)) :
-		       1;
+			       query->chain ? query->chain : "table", nl_geterror(r))
+		     : 1;
 }
 
 int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err)
@@ -163,7 +167,9 @@ int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, 
 
 int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, struct err *err)
 {
-	struct query query = { .message = NFT_MSG_GETCHAIN, .family = family, .table = table, .chain = chain };
+	struct query query = {
+		.message = NFT_MSG_GETCHAIN, .family = family, .table = table, .chain = chain
+	};
 
 	return look_up(&query, NULL, NULL, err);
 }

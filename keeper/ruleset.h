@@ -41,6 +41,7 @@ struct ruleset_text {
 	size_t size, len;
 };
 
-void ruleset_add(struct ruleset_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ruleset_add(struct ruleset_text *text, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif
