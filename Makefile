@@ -65,8 +65,12 @@ $(call archive,$(1),$(2)): $(patsubst %.c,$(B)/$(1)/obj/%.o,$(call sources,$(2))
 endef
 
 Q := @
-$(foreach v,host vmm san fuzz,$(eval $(call variant,$(v))))
-$(foreach v,host vmm san fuzz,$(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(v),$(f)))))
+# a keeper that kills itself at a numbered point, for tests
+CFLAGS_inject := $(CFLAGS_host) -DMAYFLY_INJECT
+CC_inject := $(CC)
+
+$(foreach v,host vmm san fuzz inject,$(eval $(call variant,$(v))))
+$(foreach v,host vmm san fuzz inject,$(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(v),$(f)))))
 
 $(B)/host/obj/%.o: %.cc | generated
 	@mkdir -p $(@D)
@@ -125,6 +129,10 @@ $(BIN)/mayfly-keeper: $(B)/host/obj/keeper/main.o $(call archives,host,keeper st
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
 
+$(BIN)/mayfly-keeper-inject: $(B)/inject/obj/keeper/main.o $(call archives,inject,keeper) $(call archives,host,store jail base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
 $(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsystemd
@@ -155,7 +163,7 @@ TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/
 .PHONY: unit fuzz tools
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tools: $(TOOLS) $(B)/tests/jail/inside
+tools: $(TOOLS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)
@@ -174,6 +182,12 @@ $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 
 # in the monitor's place in tests/jail: linked as the monitor is
 $(B)/tests/jail/inside: $(B)/vmm/obj/tests/jail/inside/main.o $(call archives,vmm,jail base)
+	$(link_vmm)
+
+# the monitor, but for what its threads do behind their filters
+$(BIN)/mayfly-vmm-probe: LDFLAGS_vmm += -Wl,--wrap=jail_filter_prepare
+$(BIN)/mayfly-vmm-probe: $(B)/vmm/obj/vmm/monitor/main.o $(B)/vmm/obj/tests/jail/probe/probe.o \
+		$(call archives,vmm,$(VMM_FOLDERS))
 	$(link_vmm)
 
 .PHONY: deps test demo bench clean

@@ -3,10 +3,12 @@
 #include "store/paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/bug.h"
+#include "base/fd.h"
 
 static const char *paths_join(char out[PATHS_SIZE], const char *top, const char *dir, const char *leaf)
 {
@@ -72,6 +74,13 @@ int paths_make_dir(const char *path, unsigned mode, struct err *err)
 	return 0;
 }
 
+static int paths_make_lock(const char *path, struct err *err)
+{
+	auto_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? err_sys(err, "can't make %s", path) : 0;
+}
+
 int paths_make(const struct host_config *host, struct err *err)
 {
 	static const struct {
@@ -91,5 +100,10 @@ int paths_make(const struct host_config *host, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
 		if (paths_make_dir(paths_state(host, state_dirs[i].dir, path), state_dirs[i].mode, err) < 0)
 			return -1;
-	return paths_make_dir(paths_run_dir(host, "slots", path), 0755, err);
+	if (paths_make_dir(paths_run_dir(host, "slots", path), 0755, err) < 0)
+		return -1;
+	return paths_make_lock(paths_run_dir(host, "claim.lock", path), err) < 0 ||
+			       paths_make_lock(paths_run_dir(host, "reap.lock", path), err) < 0 ?
+		       -1 :
+		       0;
 }

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/bringup.h"
+
+#include <stdio.h>
+
+#include "base/bug.h"
+#include "keeper/inject.h"
+#include "keeper/keeper.h"
+#include "keeper/progress.h"
+#include "keeper/steps.h"
+#include "store/journal.h"
+
+struct step {
+	const char *name; /* as progress shows it */
+	int (*run)(struct keeper *k, struct err *err);
+	const char *kind; /* of the object it makes, for the journal; NULL: makes none, or journals for itself */
+	const char *(*object)(struct keeper *k); /* its name, known before it is made */
+	uint32_t only;	  /* spec flags without which the step is skipped */
+};
+
+static const char *bringup_self(struct keeper *k)
+{
+	return k->spec.id;
+}
+
+static const char *bringup_name(struct keeper *k)
+{
+	return k->spec.name;
+}
+
+static const char *bringup_tap(struct keeper *k)
+{
+	static char name[IFNAMSIZ];
+
+	id_tap(k->spec.id, name);
+	return name;
+}
+
+static const char *bringup_table(struct keeper *k)
+{
+	static char name[ID_NAME_SIZE];
+
+	id_table(k->spec.id, name);
+	return name;
+}
+
+/* Undone by the rows of teardown.c. */
+static const struct step bringup_table_of_steps[] = {
+	{ .name = "claim", .run = steps_claim },
+	{ .name = "state", .run = steps_state },
+	{ .name = "journal", .run = steps_journal },
+	{ .name = "name", .run = steps_name, .kind = "name", .object = bringup_name },
+	{ .name = "deadline", .run = steps_deadline, .kind = "deadline", .object = bringup_self },
+	{ .name = "slot", .run = steps_slot, .kind = "slot", .object = bringup_self },
+	{ .name = "cgroup", .run = steps_cgroup, .kind = "cgroup", .object = steps_cgroup_path },
+	{ .name = "tap", .run = steps_tap, .kind = "tap", .object = bringup_tap, .only = SPEC_NET },
+	{ .name = "gate", .run = steps_gate, .only = SPEC_NET },
+	{ .name = "table", .run = steps_table, .kind = "table", .object = bringup_table, .only = SPEC_NET },
+	{ .name = "disk", .run = steps_disk, .kind = "disk", .object = bringup_self },
+	{ .name = "keys", .run = steps_keys, .kind = "keys", .object = bringup_self },
+	{ .name = "console", .run = steps_console, .kind = "console", .object = bringup_self },
+	{ .name = "open", .run = steps_open },
+	{ .name = "initrd", .run = steps_initrd },
+	{ .name = "monitor", .run = steps_monitor, .kind = "monitor", .object = bringup_self },
+	{ .name = "launch", .run = steps_launch },
+	{ .name = "serve", .run = steps_serve, .kind = "socket", .object = bringup_self },
+	{ .name = "guest", .run = steps_guest },
+	{ .name = "privileges", .run = steps_privileges },
+	{ .name = "running", .run = steps_running },
+};
+
+unsigned bringup_steps(void)
+{
+	return ARRAY_SIZE(bringup_table_of_steps);
+}
+
+static int bringup_step(struct keeper *k, unsigned i, struct err *err)
+{
+	const struct step *step = &bringup_table_of_steps[i];
+	bool skip = (k->spec.flags & step->only) != step->only;
+
+	inject_point(inject_bringup(i, 0));
+	if (!skip && step->kind && step->object(k)[0] &&
+	    journal_intent(k->journal_fd, step->kind, step->object(k), err) < 0)
+		return -1;
+	inject_point(inject_bringup(i, 1));
+	if (!skip && step->run(k, err) < 0)
+		return err_wrap(err, "%s", step->name);
+	inject_point(inject_bringup(i, 2));
+	return 0;
+}
+
+int bringup_run(struct keeper *k, struct err *err)
+{
+	for (unsigned i = 0; i < bringup_steps(); i++) {
+		progress_tell(k, CTL_STEP, 0, bringup_table_of_steps[i].name);
+		if (bringup_step(k, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/date.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "keeper/keeper.h"
+#include "store/deadline.h"
+#include "store/journal.h"
+
+#define DATE_BOOK_S 60
+
+/* Both clocks and the host's mark, looked at now. */
+static int date_look(const struct keeper *k, struct deadline_now *now, struct clock_record *clock,
+		     struct err *err)
+{
+	if (deadline_now(now, err) < 0)
+		return -1;
+	return deadline_clock(&k->spec.host, now, false, clock, err);
+}
+
+/* When the clocks can't be read, or the mark can't be written (disk full), what was read decides. */
+static struct deadline_verdict date_verdict(const struct keeper *k)
+{
+	struct clock_record clock = { 0 };
+	struct deadline_now now = { 0 };
+	struct err ignored;
+
+	(void)date_look(k, &now, &clock, &ignored);
+	return deadline_check(&k->deadline, &clock, &now);
+}
+
+bool date_is_confirmed(const struct keeper *k)
+{
+	return date_verdict(k).confirmed;
+}
+
+uint64_t date_left(const struct keeper *k)
+{
+	return date_verdict(k).left_s;
+}
+
+/* The record of a life until deadline_s, granted now. Refuses a date that has come. */
+static int date_make(const struct keeper *k, int64_t deadline_s, struct deadline_record *fresh, struct err *err)
+{
+	struct clock_record clock;
+	struct deadline_now now;
+
+	*fresh = k->deadline;
+	if (date_look(k, &now, &clock, err) < 0)
+		return -1;
+	deadline_grant(fresh, &clock, &now, deadline_s);
+	if (deadline_check(fresh, &clock, &now).expired)
+		return err_set(err, ERR_USAGE, "that date has come already");
+	return 0;
+}
+
+static int date_write(struct keeper *k, const struct deadline_record *fresh, struct err *err)
+{
+	if (deadline_write(&k->spec.host, k->spec.id, fresh, err) < 0)
+		return -1;
+	k->deadline = *fresh;
+	return 0;
+}
+
+int date_grant(struct keeper *k, struct err *err)
+{
+	struct deadline_record fresh;
+
+	if (date_make(k, k->spec.deadline_s, &fresh, err) < 0)
+		return -1;
+	return date_write(k, &fresh, err);
+}
+
+/* settime may say ECANCELED (the clock was set since) with the timer armed all the same. */
+static void date_arm(struct keeper *k, uint64_t elapsed_left_s)
+{
+	uint64_t wait_s = elapsed_left_s < DATE_BOOK_S ? elapsed_left_s : DATE_BOOK_S;
+	struct itimerspec date = { .it_value.tv_sec = k->deadline.deadline_s };
+	struct itimerspec book = { .it_value.tv_sec = wait_s > 0 ? (time_t)wait_s : 1 };
+
+	(void)timerfd_settime(k->date_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &date, NULL);
+	(void)timerfd_settime(k->elapsed_fd, 0, &book, NULL);
+}
+
+int date_open(struct keeper *k, struct err *err)
+{
+	k->date_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	k->elapsed_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (k->date_fd < 0 || k->elapsed_fd < 0)
+		return err_sys(err, "can't make the timers");
+	date_arm(k, 1);
+	return 0;
+}
+
+static void date_tell_clock(struct keeper *k)
+{
+	struct guest_clock clock;
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return;
+	clock.now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	(void)control_send(&k->control, GUEST_CLOCK, &clock, sizeof(clock));
+}
+
+bool date_tick(struct keeper *k)
+{
+	struct deadline_verdict verdict;
+	struct clock_record clock = { 0 };
+	struct deadline_now now = { 0 };
+	struct err ignored;
+	uint64_t expirations;
+
+	if (read(k->date_fd, &expirations, sizeof(expirations)) < 0 && errno == ECANCELED)
+		date_tell_clock(k);
+	(void)!read(k->elapsed_fd, &expirations, sizeof(expirations));
+	(void)date_look(k, &now, &clock, &ignored);
+	verdict = deadline_check(&k->deadline, &clock, &now);
+	if (now.boot_s > k->deadline.boot_start_s + DATE_BOOK_S - 1) {
+		deadline_account(&k->deadline, &now);
+		(void)deadline_write(&k->spec.host, k->spec.id, &k->deadline, &ignored);
+	}
+	if (!verdict.expired)
+		date_arm(k, verdict.elapsed_left_s);
+	return verdict.expired;
+}
+
+int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason, struct err *err)
+{
+	struct guest_deadline told = { .deadline_s = deadline_s };
+	struct deadline_record fresh;
+	char text[STR_INSTANT_SIZE];
+
+	if (date_left(k) == 0)
+		return err_set(err, ERR_FAILED, "too late: its date has come");
+	if (date_make(k, deadline_s, &fresh, err) < 0)
+		return -1;
+	fresh.renewals++;
+	/* who and why first: a longer life that nobody answers for must not exist */
+	if (journal_event(k->journal_fd, err, "renewed until=%s by=%s reason=%s",
+			  str_from_instant(deadline_s, text, sizeof(text)), who, reason) < 0)
+		return -1;
+	if (date_write(k, &fresh, err) < 0) {
+		struct err ignored;
+
+		(void)journal_event(k->journal_fd, &ignored, "renewal failed: %s", err->text);
+		return -1;
+	}
+	(void)control_send(&k->control, GUEST_DEADLINE, &told, sizeof(told));
+	date_arm(k, 1);
+	return 0;
+}

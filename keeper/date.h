@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef KEEPER_DATE_H
+#define KEEPER_DATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct keeper;
+
+/*
+ * The date, watched: a timer on the real clock that also fires when that clock is set, and one on elapsed time that fires
+ * at least each minute and books what has elapsed. Whichever fires, store/deadline.h decides.
+ */
+
+/* Grant the spec's life and write it down. Refuses a date that has come. */
+int date_grant(struct keeper *k, struct err *err);
+
+/* Make both timers and arm them. */
+int date_open(struct keeper *k, struct err *err);
+
+/* A timer fired: decide, book, re-arm. True: the date has come. */
+bool date_tick(struct keeper *k);
+
+/* A new date, on disk before anybody is told. Refuses one that has come, or when the old one has. */
+int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason, struct err *err);
+
+/* The date has come, and not only by a jump of the clock that may be an error? */
+bool date_is_confirmed(const struct keeper *k);
+
+/* Seconds left; 0: it has come. */
+uint64_t date_left(const struct keeper *k);
+
+#endif

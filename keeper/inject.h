@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef KEEPER_INJECT_H
+#define KEEPER_INJECT_H
+
+/*
+ * Deaths on demand, only in the test build (MAYFLY_INJECT): the keeper kills itself at a numbered point. The points are
+ * the rows of the bring-up table (before a step, between its intent and its making, after it) and of the teardown
+ * table (before and after a step).
+ */
+#ifdef MAYFLY_INJECT
+/* Die at point n; 0: never. */
+void inject_arm(unsigned n);
+/* Dies here when n is the armed point. */
+void inject_point(unsigned n);
+/* How many points there are. */
+unsigned inject_count(void);
+#else
+static inline void inject_point(unsigned n)
+{
+	(void)n;
+}
+#endif
+
+unsigned inject_bringup(unsigned step, unsigned phase); /* phase 0 … 2 */
+unsigned inject_teardown(unsigned step, unsigned phase); /* phase 0 … 1 */
+
+#endif

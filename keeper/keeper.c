@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/keeper.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "keeper/bringup.h"
+#include "keeper/life.h"
+#include "keeper/privileges.h"
+#include "keeper/progress.h"
+#include "keeper/teardown.h"
+#include "store/paths.h"
+#include "store/spec.h"
+#include "store/status.h"
+
+#define KEEPER_CGROUP "keepers" /* below CGROUP_PARENT; made by host up */
+
+void keeper_init(struct keeper *k)
+{
+	int *const fds[] = {
+		&k->progress_fd, &k->lock_fd,	 &k->slot_fd,	  &k->journal_fd, &k->cgroup_fd,
+		&k->tap_fd,	 &k->monitor_fd, &k->kvm_fd,	  &k->kernel_fd,  &k->initrd_fd,
+		&k->console_fd,	 &k->urandom_fd, &k->image_fd,	  &k->disk_fd,	  &k->channel_fd,
+		&k->signal_fd,	 &k->date_fd,	 &k->elapsed_fd,  &k->patience_fd,
+	};
+
+	memset(k, 0, sizeof(*k));
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		*fds[i] = -1;
+	k->child.pidfd = -1;
+	k->control.fd = -1;
+	serve_init(&k->serve);
+}
+
+/* Out of the cgroup of whoever created the sandbox: the end of a login must not be the end of its sandboxes. */
+static void keeper_leave_cgroup(struct keeper *k)
+{
+	char top[CGROUP_PATH_SIZE], path[CGROUP_PATH_SIZE + 64], pid[16];
+	struct err err;
+	auto_fd fd = -1;
+	int n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+
+	if (cgroup_find(top, &err) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", top, CGROUP_PARENT, KEEPER_CGROUP);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || fd_write_all(fd, pid, (size_t)n) < 0) {
+		progress_tell(k, CTL_STEP, ERR_FAILED,
+			      "the keeper stays in its creator's cgroup; run: mayfly host up");
+		return;
+	}
+	(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup), "%.200s/%s/%s", top,
+		       CGROUP_PARENT, KEEPER_CGROUP);
+}
+
+static int keeper_take_spec(struct keeper *k, const char *state_dir, const char *id, struct err *err)
+{
+	struct host_config where = { 0 };
+	char path[PATHS_SIZE];
+
+	if (!id_is_valid(id))
+		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
+	if (!str_copy(where.state_dir, sizeof(where.state_dir), state_dir))
+		return err_set(err, ERR_USAGE, "--state-dir: too long");
+	if (spec_read(paths_spool(&where, id, path), &k->spec, err) < 0)
+		return -1;
+	if (strcmp(k->spec.id, id) != 0 || strcmp(k->spec.host.state_dir, state_dir) != 0)
+		return err_set(err, ERR_USAGE, "%s: the spec of another sandbox or another state directory", path);
+	return 0;
+}
+
+/* A create that failed leaves nothing; one that lived ends as deep as its reason says. */
+static int keeper_teardown(struct keeper *k, const struct err *cause, struct err *err)
+{
+	struct teardown t = {
+		.host = &k->spec.host,
+		.keeper = k,
+		.depth = TEARDOWN_ALL,
+		.reason = END_CREATE_FAILED,
+		.text = cause ? cause->text : k->life.text,
+		.journal_fd = -1,
+	};
+
+	memcpy(t.id, k->spec.id, ID_SIZE);
+	if (!cause) {
+		t.reason = k->life.reason;
+		t.depth = teardown_depth_for(&k->spec, k->life.reason, k->life.confirmed);
+	}
+	return teardown_run(&t, err);
+}
+
+static int keeper_live(struct keeper *k)
+{
+	struct err cause = { 0 }, residue = { 0 };
+	int rc, torn;
+
+	rc = life_open(k, &cause);
+	if (rc == 0)
+		rc = bringup_run(k, &cause);
+	if (rc == 0)
+		life_stay(k, LIFE_RUNNING, 0);
+	if (rc == 0)
+		life_stay(k, LIFE_STOPPING, k->spec.host.stop_timeout_s * 1000);
+	if (k->lock_fd < 0) { /* nothing is ours: somebody else has this id */
+		progress_tell(k, CTL_ERROR, (uint32_t)cause.code, cause.text);
+		log_error("%s", cause.text);
+		return cause.code;
+	}
+	torn = keeper_teardown(k, rc < 0 ? &cause : NULL, &residue);
+	serve_finish(k, rc < 0 ? END_CREATE_FAILED : k->life.reason, rc < 0 ? cause.text : k->life.text,
+		     torn < 0 ? &residue : NULL);
+	if (torn < 0)
+		log_error("%s: %s", k->spec.name, residue.text);
+	if (rc < 0) {
+		log_error("%s: %s", k->spec.name, cause.text);
+		progress_tell(k, CTL_ERROR, (uint32_t)cause.code, cause.text);
+		return cause.code;
+	}
+	log_info("%s: ended: %s%s%s", k->spec.name, status_reason_word(k->life.reason),
+		 k->life.text[0] ? ": " : "", k->life.text);
+	return torn < 0 ? ERR_RESIDUE : 0;
+}
+
+int keeper_run(const char *state_dir, const char *id, bool foreground)
+{
+	static struct keeper k; /* too large for a stack */
+	struct err err = { 0 };
+	int rc;
+
+	keeper_init(&k);
+	k.foreground = foreground;
+	rc = keeper_take_spec(&k, state_dir, id, &err);
+	k.progress_fd = id_is_valid(id) ? progress_connect(id) : -1;
+	if (rc == 0 && !foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
+		rc = privileges_detach(&err);
+		if (rc == 0)
+			keeper_leave_cgroup(&k);
+	}
+	if (rc < 0) {
+		progress_tell(&k, CTL_ERROR, (uint32_t)err.code, err.text);
+		log_error("%s", err.text);
+		return err.code;
+	}
+	return keeper_live(&k);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/progress.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "keeper/keeper.h"
+#include "keeper/pass.h"
+
+/* An address with a leading NUL for abstract names. */
+static socklen_t progress_address(struct sockaddr_un *sa, const char *name, bool abstract)
+{
+	size_t at = abstract ? 1 : 0;
+
+	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	(void)str_copy(sa->sun_path + at, sizeof(sa->sun_path) - at, name);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(sa->sun_path + at) + 1);
+}
+
+int progress_connect(const char *id)
+{
+	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char name[ID_NAME_SIZE];
+	struct sockaddr_un sa;
+	struct ucred peer;
+	socklen_t len;
+
+	id_progress_socket(id, name);
+	len = progress_address(&sa, name, true);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, len) < 0)
+		return -1;
+	len = sizeof(peer);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != 0)
+		return -1;
+	return fd_take(&fd);
+}
+
+struct ctl_record progress_record(const char *id, const char *name, uint32_t type, uint32_t code,
+				  const char *text)
+{
+	struct ctl_record record = { .type = type, .code = code };
+
+	(void)str_copy(record.id, sizeof(record.id), id);
+	(void)str_copy(record.name, sizeof(record.name), name);
+	(void)str_copy(record.text, sizeof(record.text), text);
+	return record;
+}
+
+void progress_tell(struct keeper *k, uint32_t type, uint32_t code, const char *text)
+{
+	struct ctl_record record = progress_record(k->spec.id, k->spec.name, type, code, text);
+
+	if (k->progress_fd >= 0 && pass_send(k->progress_fd, &record, sizeof(record), -1) < 0)
+		fd_close(&k->progress_fd);
+}
+
+void progress_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	auto_fd fd = -1;
+	struct sockaddr_un sa;
+	socklen_t len;
+
+	if (!path || (path[0] != '/' && path[0] != '@'))
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	len = progress_address(&sa, path[0] == '@' ? path + 1 : path, path[0] == '@');
+	if (fd >= 0)
+		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa, len);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/reap.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "jail/proc.h"
+#include "keeper/progress.h"
+#include "keeper/teardown.h"
+#include "store/deadline.h"
+#include "store/entry.h"
+#include "store/journal.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/status.h"
+
+#define REAP_OVERDUE_S 90
+#define REAP_SPOOL_S 60
+#define REAP_KILL_MS 5000
+
+struct reap {
+	const struct host_config *host;
+	const struct sink *sink;
+	bool dry_run;
+	struct deadline_now now;
+	struct clock_record clock;
+	struct store_entry entry; /* of the one looked at; large */
+	unsigned failures;
+	struct err first;
+};
+
+/* ---- the decision ---- */
+
+static enum reap_act reap_decide_end(const struct reap_facts *f, uint32_t end)
+{
+	struct spec spec = { .flags = f->durable ? SPEC_DURABLE : 0, .disk_bytes = f->has_disk };
+
+	return teardown_depth_for(&spec, end, f->confirmed) == TEARDOWN_ALL ? REAP_ALL : REAP_STOP;
+}
+
+enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
+{
+	if (f->held) {
+		*reason = END_EXPIRED;
+		return f->overdue ? REAP_KILL_THEN_ALL : REAP_LEAVE;
+	}
+	*reason = f->ran ? END_KEEPER_LOST : END_CREATE_FAILED;
+	if (!f->has_spec)
+		return REAP_ALL;
+	if (f->here && f->end) { /* a keeper died on its way down */
+		*reason = f->end;
+		return reap_decide_end(f, f->end);
+	}
+	if (f->expired) {
+		*reason = END_EXPIRED;
+		if (reap_decide_end(f, END_EXPIRED) == REAP_ALL)
+			return REAP_ALL;
+		return f->here ? REAP_STOP : REAP_LEAVE;
+	}
+	if (f->here && !f->other_boot)
+		return REAP_ALL;
+	if (f->ran)
+		*reason = END_HOST_REBOOT;
+	if (!f->durable || !f->ran)
+		return REAP_ALL;
+	return f->here ? REAP_STOP : REAP_BOOK;
+}
+
+/* ---- looking ---- */
+
+static bool reap_saw_ready(const struct journal_line *line, void *arg)
+{
+	bool *ran = arg;
+
+	*ran |= line->word == JOURNAL_EVENT && strncmp(line->text, "ready", 5) == 0;
+	return !*ran;
+}
+
+static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
+{
+	const struct store_entry *e = &r->entry;
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	*f = (struct reap_facts){ 0 };
+	if (entry_load(r->host, id, &r->entry, &ignored) < 0)
+		memset(&r->entry, 0, sizeof(r->entry));
+	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
+	f->here = access(paths_run(r->host, id, NULL, path), F_OK) == 0;
+	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
+	f->has_spec = e->has_spec;
+	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
+	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
+	f->end = e->has_end ? e->end.reason : 0;
+	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran, &ignored);
+	if (e->has_deadline) {
+		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
+		struct deadline_now before = r->now;
+		uint32_t grace = REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
+
+		f->expired = v.expired;
+		f->confirmed = v.confirmed;
+		/* overdue: it had come `grace` seconds ago already, on both clocks */
+		before.real_s -= grace;
+		before.boot_s -= before.boot_s > grace ? grace : before.boot_s;
+		f->overdue = v.expired && before.real_s >= e->deadline.deadline_s;
+	}
+}
+
+/* ---- doing ---- */
+
+static void reap_say(struct reap *r, const char *id, uint32_t code, const char *text)
+{
+	struct ctl_record record =
+		progress_record(id, r->entry.has_spec ? r->entry.spec.name : "", CTL_ITEM, code, text);
+
+	if (r->sink && r->sink->put)
+		r->sink->put(r->sink->arg, &record);
+}
+
+static void reap_failed(struct reap *r, const char *id, const struct err *err)
+{
+	reap_say(r, id, (uint32_t)err->code, err->text);
+	if (r->failures++ == 0)
+		r->first = *err;
+}
+
+/* A keeper that must go: by pid and start time, then wait until it has gone. */
+static int reap_kill_keeper(const struct status_record *status, struct err *err)
+{
+	auto_fd pidfd = status->keeper_pid > 0 ? (int)syscall(SYS_pidfd_open, status->keeper_pid, 0) : -1;
+	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd < 0 || !proc_is_alive(status->keeper_pid, status->keeper_start))
+		return 0;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 || poll(&wait, 1, REAP_KILL_MS) <= 0)
+		return err_set(err, ERR_FAILED, "its keeper (pid %d) can't be killed", status->keeper_pid);
+	return 0;
+}
+
+static int reap_teardown(struct reap *r, const char *id, enum teardown_depth depth, uint32_t reason,
+			 struct err *err)
+{
+	struct teardown t = {
+		.host = r->entry.has_spec ? &r->entry.spec.host : r->host,
+		.depth = depth,
+		.reason = reason,
+		.journal_fd = -1,
+	};
+	auto_fd lock = lock_claim(r->host, id, err);
+
+	if (lock < 0)
+		return err_set(err, ERR_FAILED, "its lock is held");
+	memcpy(t.id, id, ID_SIZE);
+	return teardown_run(&t, err);
+}
+
+/* Nothing runs, its date has not come: book what has elapsed, and say how the last run ended if nobody could. */
+static int reap_book(struct reap *r, const char *id, struct err *err)
+{
+	char path[PATHS_SIZE], dir[PATHS_SIZE];
+	auto_fd lock = lock_claim(r->host, id, err);
+	int rc = 0;
+
+	if (lock < 0)
+		return 0; /* somebody starts it */
+	if (!r->entry.has_end)
+		rc = status_write_end(r->host, id, END_HOST_REBOOT, "", err);
+	if (rc == 0 && r->entry.has_deadline) {
+		deadline_account(&r->entry.deadline, &r->now);
+		rc = deadline_write(r->host, id, &r->entry.deadline, err);
+	}
+	(void)unlink(paths_run(r->host, id, "lock", path));
+	(void)rmdir(paths_run(r->host, id, NULL, dir));
+	return rc;
+}
+
+static bool reap_one(const char *id, void *arg)
+{
+	static const char *const words[] = {
+		[REAP_STOP] = "stopped, kept until its date",
+		[REAP_ALL] = "removed",
+		[REAP_KILL_THEN_ALL] = "removed, its keeper killed",
+	};
+	struct reap *r = arg;
+	struct reap_facts facts;
+	struct err err = { 0 };
+	uint32_t reason;
+	enum reap_act act;
+	char text[96];
+	int rc = 0;
+
+	reap_look(r, id, &facts);
+	act = reap_decide(&facts, &reason);
+	if (act == REAP_LEAVE)
+		return true;
+	if (act == REAP_BOOK) {
+		if (!r->dry_run && reap_book(r, id, &err) < 0)
+			reap_failed(r, id, &err);
+		return true;
+	}
+	if (!r->dry_run && act == REAP_KILL_THEN_ALL)
+		rc = reap_kill_keeper(&r->entry.status, &err);
+	if (!r->dry_run && rc == 0)
+		rc = reap_teardown(r, id, act == REAP_STOP ? TEARDOWN_STOP : TEARDOWN_ALL, reason, &err);
+	if (rc < 0) {
+		reap_failed(r, id, &err);
+		return true;
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s%s", status_reason_word(reason),
+		       r->dry_run ? "would be " : "", words[act]);
+	reap_say(r, id, 0, text);
+	return true;
+}
+
+/* ---- what has no sandbox ---- */
+
+/* Specs that no keeper took. */
+static void reap_spool(struct reap *r)
+{
+	char dir[PATHS_SIZE], path[PATHS_SIZE];
+	DIR *stream = opendir(paths_state(r->host, "spool", dir));
+	struct dirent *d;
+	struct stat st;
+
+	while (stream && (d = readdir(stream))) {
+		char id[ID_SIZE];
+
+		(void)str_copy(id, sizeof(id), d->d_name);
+		if (d->d_name[0] == '.' || fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (st.st_mtime <= r->now.real_s && r->now.real_s - st.st_mtime <= REAP_SPOOL_S))
+			continue;
+		if (lock_is_held(paths_run(r->host, id, "lock", path)))
+			continue;
+		if (!r->dry_run)
+			(void)unlinkat(dirfd(stream), d->d_name, 0);
+		memset(&r->entry, 0, sizeof(r->entry));
+		reap_say(r, id, 0, r->dry_run ? "a spec that no keeper took: would be removed" :
+						"a spec that no keeper took: removed");
+	}
+	if (stream)
+		(void)closedir(stream);
+}
+
+/* Slots of ids of which nothing else is left: their last holder died between its last two steps. */
+static void reap_slots(struct reap *r)
+{
+	char path[PATHS_SIZE], dir[PATHS_SIZE];
+	struct err ignored;
+
+	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
+		char id[ID_SIZE] = "";
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN, &ignored);
+
+		if (n == 0 && !r->dry_run && !lock_is_held(path)) {
+			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir), LOCK_WAIT, &ignored);
+
+			if (claim >= 0 && !lock_is_held(path))
+				(void)unlink(path);
+		}
+		if (n != ID_LEN || !id_is_valid(id) || lock_is_held(path) ||
+		    access(paths_sandbox(r->host, id, NULL, dir), F_OK) == 0 ||
+		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
+			continue;
+		(void)reap_one(id, r);
+	}
+}
+
+static int reap_begin(struct reap *r, struct err *err)
+{
+	if (deadline_now(&r->now, err) < 0)
+		return -1;
+	return deadline_clock(r->host, &r->now, r->dry_run, &r->clock, err);
+}
+
+int reap_run(const struct host_config *host, bool dry_run, const struct sink *sink, struct err *err)
+{
+	static struct reap r; /* too large for a stack */
+	char path[PATHS_SIZE];
+	auto_fd lock = -1;
+
+	r = (struct reap){ .host = host, .sink = sink, .dry_run = dry_run };
+	if (access(host->state_dir, F_OK) < 0 && access(host->run_dir, F_OK) < 0)
+		return 0; /* mayfly has never been here */
+	if (paths_make(host, err) < 0)
+		return -1;
+	lock = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);
+	if (lock < 0 || reap_begin(&r, err) < 0)
+		return -1;
+	if (entry_each(host, reap_one, &r, err) < 0)
+		return -1;
+	reap_slots(&r);
+	reap_spool(&r);
+	if (r.failures == 0)
+		return 0;
+	*err = r.first;
+	return -1;
+}
+
+int reap_destroy(const struct host_config *host, const char *id, bool force, const struct sink *sink, struct err *err)
+{
+	static struct reap r;
+	struct reap_facts facts;
+
+	r = (struct reap){ .host = host, .sink = sink };
+	if (!id_is_valid(id))
+		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
+	if (reap_begin(&r, err) < 0 || entry_load(host, id, &r.entry, err) < 0)
+		return -1;
+	reap_look(&r, id, &facts);
+	if (facts.held && !force)
+		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
+	if (facts.held && reap_kill_keeper(&r.entry.status, err) < 0)
+		return -1;
+	if (reap_teardown(&r, id, TEARDOWN_ALL, END_DESTROYED, err) < 0)
+		return -1;
+	reap_say(&r, id, 0, "destroyed: removed");
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/serve.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "keeper/date.h"
+#include "keeper/keeper.h"
+#include "keeper/life.h"
+#include "keeper/pass.h"
+#include "keeper/progress.h"
+#include "store/journal.h"
+#include "store/paths.h"
+#include "store/status.h"
+
+#define SERVE_BACKLOG 16
+
+void serve_init(struct serve *serve)
+{
+	serve->listen_fd = -1;
+	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++)
+		serve->clients[i] = (struct serve_client){ .fd = -1 };
+}
+
+int serve_open(struct keeper *k, struct err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char path[PATHS_SIZE];
+	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct group *group = getgrnam(k->spec.host.group);
+
+	if (!group)
+		return err_set(err, ERR_FAILED, "there is no group %s; run: mayfly host up",
+			       k->spec.host.group);
+	if (!str_copy(sa.sun_path, sizeof(sa.sun_path), paths_run(&k->spec.host, k->spec.id, "ctl.sock", path)))
+		return err_set(err, ERR_USAGE, "%s is too long for a socket's path; choose a shorter run_dir",
+			       path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return err_sys(err, "can't bind %s", path);
+	/* nobody but root can reach it before listen */
+	if (chown(path, 0, group->gr_gid) < 0 || chmod(path, 0660) < 0)
+		return err_sys(err, "can't give %s to group %s", path, k->spec.host.group);
+	if (listen(fd, SERVE_BACKLOG) < 0)
+		return err_sys(err, "can't listen on %s", path);
+	k->serve.listen_fd = fd_take(&fd);
+	return journal_fact(k->journal_fd, err, "socket", k->spec.id, "path=%s", path);
+}
+
+void serve_close_listener(struct serve *serve)
+{
+	fd_close(&serve->listen_fd);
+}
+
+void serve_poll(const struct serve *serve, struct pollfd fds[SERVE_POLL_FDS])
+{
+	fds[0] = (struct pollfd){ .fd = serve->listen_fd, .events = POLLIN };
+	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++)
+		fds[1 + i] = (struct pollfd){ .fd = serve->clients[i].fd, .events = POLLIN };
+}
+
+static void serve_drop(struct serve_client *client)
+{
+	fd_close(&client->fd);
+	*client = (struct serve_client){ .fd = -1 };
+}
+
+static void serve_answer(struct keeper *k, struct serve_client *client, uint32_t type, uint32_t code,
+			 const char *text, int pass)
+{
+	struct ctl_record record = progress_record(k->spec.id, k->spec.name, type, code, text);
+
+	if (client->fd >= 0 && pass_send(client->fd, &record, sizeof(record), pass) < 0)
+		serve_drop(client);
+}
+
+static void serve_accept(struct serve *serve)
+{
+	auto_fd fd = accept4(serve->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	for (size_t i = 0; fd >= 0 && i < SERVE_MAX_CLIENTS; i++)
+		if (serve->clients[i].fd < 0) {
+			serve->clients[i] = (struct serve_client){ .fd = fd_take(&fd) };
+			return;
+		}
+}
+
+/* ---- requests ---- */
+
+static void serve_renew(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+{
+	struct err err;
+
+	if (k->life.state != LIFE_RUNNING) {
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+		return;
+	}
+	if (date_renew(k, request->deadline_s, request->who, request->reason, &err) < 0)
+		serve_answer(k, client, CTL_ERROR, (uint32_t)err.code, err.text, -1);
+	else
+		serve_answer(k, client, CTL_OK, 0, "", -1);
+}
+
+static void serve_connect(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+{
+	struct launch_msg msg = { .type = LAUNCH_MSG_CONNECT, .arg = request->port };
+	int pair[2];
+
+	if (k->life.state != LIFE_RUNNING) {
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "too many connections", -1);
+		return;
+	}
+	if (pass_send(k->channel_fd, &msg, sizeof(msg), pair[1]) < 0)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not take connections", -1);
+	else
+		serve_answer(k, client, CTL_OK, 0, "", pair[0]);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+static void serve_destroy(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+{
+	client->wants_end = true;
+	client->destroy = true;
+	life_event(k, request->force ? LIFE_DESTROY_NOW : LIFE_DESTROY);
+}
+
+static bool serve_is_valid(const struct ctl_request *request, ssize_t len)
+{
+	return len == (ssize_t)sizeof(*request) && request->version == CTL_VERSION &&
+	       strnlen(request->who, sizeof(request->who)) < sizeof(request->who) &&
+	       strnlen(request->reason, sizeof(request->reason)) < sizeof(request->reason);
+}
+
+static void serve_request(struct keeper *k, struct serve_client *client)
+{
+	struct ctl_request request;
+	ssize_t n = recv(client->fd, &request, sizeof(request), MSG_TRUNC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		serve_drop(client);
+		return;
+	}
+	if (!serve_is_valid(&request, n)) {
+		serve_answer(k, client, CTL_ERROR, ERR_USAGE, "not a request of this version of mayfly", -1);
+		return;
+	}
+	switch (request.type) {
+	case CTL_RENEW:
+		serve_renew(k, client, &request);
+		break;
+	case CTL_DESTROY:
+		serve_destroy(k, client, &request);
+		break;
+	case CTL_CONNECT:
+		serve_connect(k, client, &request);
+		break;
+	case CTL_WAIT:
+		client->wants_end = true;
+		break;
+	default:
+		serve_answer(k, client, CTL_ERROR, ERR_USAGE, "unknown request", -1);
+	}
+}
+
+void serve_handle(struct keeper *k, const struct pollfd fds[SERVE_POLL_FDS])
+{
+	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++)
+		if (fds[1 + i].revents && fds[1 + i].fd == k->serve.clients[i].fd)
+			serve_request(k, &k->serve.clients[i]);
+	if (fds[0].revents && k->serve.listen_fd >= 0)
+		serve_accept(&k->serve);
+}
+
+void serve_finish(struct keeper *k, uint32_t reason, const char *text, const struct err *residue)
+{
+	char told[sizeof(k->life.text) + 32];
+
+	(void)snprintf(told, sizeof(told), "%s%s%s", status_reason_word(reason), text[0] ? ": " : "", text);
+	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++) {
+		struct serve_client *client = &k->serve.clients[i];
+
+		if (client->wants_end)
+			serve_answer(k, client, CTL_ENDED, reason, told, -1);
+		if (client->destroy && residue)
+			serve_answer(k, client, CTL_ERROR, (uint32_t)residue->code, residue->text, -1);
+		else if (client->wants_end)
+			serve_answer(k, client, CTL_OK, 0, "", -1);
+		serve_drop(client);
+	}
+}

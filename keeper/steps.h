@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef KEEPER_STEPS_H
+#define KEEPER_STEPS_H
+
+#include "base/err.h"
+#include "keeper/keeper.h"
+
+/* Size of the console file: struct launch_ring and the ring. */
+#define STEPS_CONSOLE_BYTES 65536
+
+/* What the rows of the bring-up table do. 0, or -1 with err; what a failed one has made, teardown finds. */
+
+/* steps_files.c */
+int steps_claim(struct keeper *k, struct err *err);
+int steps_state(struct keeper *k, struct err *err);
+int steps_journal(struct keeper *k, struct err *err);
+int steps_name(struct keeper *k, struct err *err);
+int steps_deadline(struct keeper *k, struct err *err);
+int steps_disk(struct keeper *k, struct err *err);
+int steps_keys(struct keeper *k, struct err *err);
+int steps_console(struct keeper *k, struct err *err);
+
+/* steps_host.c */
+int steps_slot(struct keeper *k, struct err *err);
+/* The monitor's cgroup, decided at the first call; "": none can be used. */
+const char *steps_cgroup_path(struct keeper *k);
+int steps_cgroup(struct keeper *k, struct err *err);
+int steps_tap(struct keeper *k, struct err *err);
+int steps_gate(struct keeper *k, struct err *err);
+int steps_table(struct keeper *k, struct err *err);
+
+/* steps_monitor.c */
+int steps_open(struct keeper *k, struct err *err);
+int steps_initrd(struct keeper *k, struct err *err);
+int steps_monitor(struct keeper *k, struct err *err);
+int steps_launch(struct keeper *k, struct err *err);
+int steps_serve(struct keeper *k, struct err *err);
+int steps_guest(struct keeper *k, struct err *err);
+int steps_privileges(struct keeper *k, struct err *err);
+int steps_running(struct keeper *k, struct err *err);
+
+#endif

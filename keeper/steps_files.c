@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "keeper/date.h"
+#include "keeper/steps.h"
+#include "store/deadline.h"
+#include "store/journal.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/spec.h"
+#include "store/status.h"
+
+
+#define STEPS_MKE2FS_MS 120000
+
+static gid_t steps_group(const struct keeper *k)
+{
+	const struct group *group = getgrnam(k->spec.host.group);
+
+	return group ? group->gr_gid : 0;
+}
+
+static int steps_write_status(struct keeper *k, struct err *err)
+{
+	struct deadline_now now;
+
+	if (deadline_now(&now, err) < 0)
+		return -1;
+	memcpy(k->status.boot_id, now.boot_id, sizeof(k->status.boot_id));
+	k->status.phase = STATUS_CREATING;
+	k->status.keeper_pid = getpid();
+	k->status.keeper_start = status_process_start(getpid());
+	return status_write(&k->spec.host, k->spec.id, &k->status, err);
+}
+
+/* The lock, and a status that says who has it. */
+int steps_claim(struct keeper *k, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (paths_make(&k->spec.host, err) < 0)
+		return -1;
+	k->lock_fd = lock_claim(&k->spec.host, k->spec.id, err);
+	if (k->lock_fd < 0)
+		return -1;
+	if (chown(paths_run(&k->spec.host, k->spec.id, NULL, path), 0, steps_group(k)) < 0)
+		return err_sys(err, "can't give %s to group %s", path, k->spec.host.group);
+	return steps_write_status(k, err);
+}
+
+static int steps_sync(const char *dir, struct err *err)
+{
+	auto_fd fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_sys(err, "can't make changes of %s durable", dir);
+	return 0;
+}
+
+/* The state directory; the spec moves there from the spool. */
+int steps_state(struct keeper *k, struct err *err)
+{
+	char from[PATHS_SIZE], to[PATHS_SIZE], dir[PATHS_SIZE];
+
+	if (mkdir(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), 0700) < 0)
+		return err_sys(err, "can't make %s", dir);
+	if (rename(paths_spool(&k->spec.host, k->spec.id, from),
+		   paths_sandbox(&k->spec.host, k->spec.id, "spec", to)) < 0)
+		return err_sys(err, "can't take over %s", from);
+	if (steps_sync(dir, err) < 0)
+		return -1;
+	return steps_sync(paths_state(&k->spec.host, "sandboxes", to), err);
+}
+
+int steps_journal(struct keeper *k, struct err *err)
+{
+	char date[STR_INSTANT_SIZE], dir[PATHS_SIZE];
+	struct stat st;
+
+	k->journal_fd = journal_open(&k->spec.host, k->spec.id, true, err);
+	if (k->journal_fd < 0 || steps_sync(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
+		return -1;
+	if (journal_event(k->journal_fd, err, "created name=%s owner=%s until=%s deadline=%lld durable=%d",
+			  k->spec.name, k->spec.owner,
+			  str_from_instant(k->spec.deadline_s, date, sizeof(date)),
+			  (long long)k->spec.deadline_s, !!(k->spec.flags & SPEC_DURABLE)) < 0)
+		return -1;
+	if (stat(dir, &st) < 0)
+		return err_sys(err, "can't look at %s", dir);
+	return journal_fact(k->journal_fd, err, "state", k->spec.id, "dev=%llu ino=%llu path=%s",
+			    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, dir);
+}
+
+/* A link that leads nowhere (or none): a crash of the host can leave one of a sandbox that is gone. */
+static bool steps_name_dangles(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 && errno == ENOENT;
+}
+
+/* symlink(2) is what makes a name unique. */
+int steps_name(struct keeper *k, struct err *err)
+{
+	char path[PATHS_SIZE], target[64];
+
+	(void)paths_name(&k->spec.host, k->spec.name, path);
+	(void)snprintf(target, sizeof(target), "../sandboxes/%s", k->spec.id);
+	if (steps_name_dangles(path))
+		(void)unlink(path);
+	if (symlink(target, path) < 0 && errno == EEXIST)
+		return err_set(err, ERR_EXISTS, "a sandbox named %s exists already", k->spec.name);
+	if (steps_name_dangles(path))
+		return err_set(err, ERR_FAILED, "can't make %s", path);
+	return steps_sync(paths_state(&k->spec.host, "names", path), err);
+}
+
+int steps_deadline(struct keeper *k, struct err *err)
+{
+	return date_grant(k, err);
+}
+
+/* ---- disk ---- */
+
+/* mke2fs, with nothing on its stdio but its complaints. Waits at most STEPS_MKE2FS_MS. */
+static int steps_mke2fs(const char *path, struct err *err)
+{
+	char *const env[] = { (char[]){ "PATH=/usr/sbin:/sbin:/usr/bin:/bin" }, NULL };
+	char file[PATHS_SIZE];
+	char *const args[] = {
+		(char[]){ "mke2fs" }, (char[]){ "-q" }, (char[]){ "-F" },
+		(char[]){ "-t" },     (char[]){ "ext4" }, (char[]){ "-m" },
+		(char[]){ "0" },      (char[]){ "-E" },
+		(char[]){ "lazy_itable_init=1,lazy_journal_init=1,nodiscard" },
+		file,		      NULL,
+	};
+	siginfo_t info = { 0 };
+	auto_fd pidfd = -1;
+	struct pollfd wait;
+	sigset_t none;
+	pid_t pid;
+
+	(void)str_copy(file, sizeof(file), path);
+	pid = fork();
+	if (pid == 0) {
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		(void)execvpe("/usr/sbin/mke2fs", args, env);
+		(void)execvpe("/sbin/mke2fs", args, env);
+		_exit(127);
+	}
+	if (pid < 0)
+		return err_sys(err, "can't start mke2fs");
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	wait = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (pidfd < 0 || poll(&wait, 1, STEPS_MKE2FS_MS) <= 0)
+		(void)kill(pid, SIGKILL); /* our child, not yet waited for */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
+		return err_sys(err, "can't wait for mke2fs");
+	if (info.si_code == CLD_EXITED && info.si_status == 127)
+		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
+	if (info.si_code != CLD_EXITED || info.si_status != 0)
+		return err_set(err, ERR_FAILED, "mke2fs failed on %s", path);
+	return 0;
+}
+
+int steps_disk(struct keeper *k, struct err *err)
+{
+	char path[PATHS_SIZE];
+	struct stat st;
+
+	if (k->spec.disk_bytes == 0)
+		return 0;
+	k->disk_fd = open(paths_sandbox(&k->spec.host, k->spec.id, "disk", path),
+			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (k->disk_fd < 0 || fstat(k->disk_fd, &st) < 0)
+		return err_sys(err, "can't make %s", path);
+	if (journal_fact(k->journal_fd, err, "disk", k->spec.id, "dev=%llu ino=%llu bytes=%llu",
+			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+			 (unsigned long long)k->spec.disk_bytes) < 0)
+		return -1;
+	if (ftruncate(k->disk_fd, (off_t)k->spec.disk_bytes) < 0)
+		return err_sys(err, "can't make %s %llu bytes long", path,
+			       (unsigned long long)k->spec.disk_bytes);
+	return steps_mke2fs(path, err);
+}
+
+/* ---- keys, console ---- */
+
+int steps_keys(struct keeper *k, struct err *err)
+{
+	char dir[PATHS_SIZE], line[STR_NAME_MAX + sizeof(k->spec.host_key_public) + 4];
+	auto_fd fd = open(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir),
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int n = snprintf(line, sizeof(line), "%s %s\n", k->spec.name, k->spec.host_key_public);
+
+	if (fd < 0)
+		return err_sys(err, "can't open %s", dir);
+	if (k->spec.client_key[0] && fd_replace_file(fd, "ssh-key", 0600, k->spec.client_key,
+						     strlen(k->spec.client_key), err) < 0)
+		return -1;
+	if (k->spec.host_key_public[0] == '\0')
+		return 0;
+	return fd_replace_file(fd, "known_hosts", 0644, line, (size_t)n, err);
+}
+
+int steps_console(struct keeper *k, struct err *err)
+{
+	struct launch_ring head = { .size = STEPS_CONSOLE_BYTES - sizeof(head) };
+	char path[PATHS_SIZE];
+
+	k->console_fd = open(paths_run(&k->spec.host, k->spec.id, "console", path),
+			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (k->console_fd < 0 || ftruncate(k->console_fd, STEPS_CONSOLE_BYTES) < 0 ||
+	    pwrite(k->console_fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
+		return err_sys(err, "can't make %s", path);
+	if (fchown(k->console_fd, 0, steps_group(k)) < 0)
+		return err_sys(err, "can't give %s to group %s", path, k->spec.host.group);
+	return journal_fact(k->journal_fd, err, "console", k->spec.id, "bytes=%d path=%s",
+			    STEPS_CONSOLE_BYTES, path);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "jail/cgroup.h"
+#include "jail/proc.h"
+#include "keeper/gate.h"
+#include "keeper/link.h"
+#include "keeper/plan.h"
+#include "keeper/progress.h"
+#include "keeper/steps.h"
+#include "store/journal.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/status.h"
+
+/* ---- slot ---- */
+
+/* Lock slot and look whether it can be ours: 1 yes (k->slot_fd), 0 no, -1 with err. Under claim.lock. */
+static int steps_try_slot(struct keeper *k, uint32_t slot, struct err *err)
+{
+	char path[PATHS_SIZE];
+	struct slot_plan plan;
+	struct stat st;
+	auto_fd fd = -1;
+	pid_t pid;
+	int used;
+
+	if (plan_for_slot(&k->spec.host, slot, &plan, err) < 0)
+		return -1;
+	fd = lock_take(paths_slot(&k->spec.host, slot, path), LOCK_TRY, err);
+	if (fd < 0)
+		return 0; /* another keeper has it */
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "can't look at %s", path);
+	if (st.st_size > 0)
+		return 0; /* quarantined: what its last holder left isn't proven gone */
+	used = proc_uid_in_use(plan.uid, &pid, err);
+	if (used != 0) {
+		(void)unlink(path);
+		return used < 0 ? -1 : 0;
+	}
+	if (pwrite(fd, k->spec.id, ID_LEN, 0) != ID_LEN)
+		return err_sys(err, "can't write %s", path);
+	k->slot_fd = fd_take(&fd);
+	k->slot = slot;
+	k->plan = plan;
+	return 1;
+}
+
+int steps_slot(struct keeper *k, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
+	int got = claim < 0 ? -1 : 0;
+
+	for (uint32_t slot = 0; got == 0 && slot < k->spec.host.slot_count; slot++)
+		got = steps_try_slot(k, slot, err);
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return err_set(err, ERR_FAILED, "all %u slots are in use or in quarantine; run: mayfly reap",
+			       k->spec.host.slot_count);
+	k->status.slot = k->slot;
+	return journal_fact(k->journal_fd, err, "slot", k->spec.id, "number=%u uid=%u mark=0x%x", k->slot,
+			    k->plan.uid, k->plan.mark);
+}
+
+/* ---- cgroup ---- */
+
+/* No limits: refused where the site wants them, said where it doesn't. */
+static int steps_no_limits(struct keeper *k, const char *why, struct err *err)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (k->spec.host.cgroup_required)
+		return err_set(err, ERR_FAILED, "limits can't be enforced: %s", why);
+	(void)snprintf(text, sizeof(text), "limits are not enforced: %.400s", why);
+	log_warning("%s: %s", k->spec.name, text);
+	progress_tell(k, CTL_STEP, ERR_FAILED, text);
+	return journal_event(k->journal_fd, err, "%s", text);
+}
+
+/* In a unit the unit's own cgroup is divided; else it is ours below the parent that host up made. */
+const char *steps_cgroup_path(struct keeper *k)
+{
+	char top[CGROUP_PATH_SIZE], leaf[ID_NAME_SIZE];
+	struct err ignored;
+	int n;
+
+	if (k->cgroup[0])
+		return k->cgroup;
+	if (k->spec.flags & SPEC_IN_UNIT) {
+		if (cgroup_own(top, &ignored) < 0)
+			return "";
+		n = snprintf(k->cgroup, sizeof(k->cgroup), "%s/vmm", top);
+	} else {
+		if (cgroup_find(top, &ignored) < 0)
+			return "";
+		id_cgroup(k->spec.id, leaf);
+		n = snprintf(k->cgroup, sizeof(k->cgroup), "%s/%s/%s", top, CGROUP_PARENT, leaf);
+	}
+	if (n < 0 || (size_t)n >= sizeof(k->cgroup))
+		k->cgroup[0] = '\0';
+	return k->cgroup;
+}
+
+static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *err)
+{
+	const struct spec *spec = &k->spec;
+	struct cgroup_limits limits = {
+		.memory_bytes = cgroup_memory_max(spec->memory_bytes),
+		.cpu_percent = spec->cpu_max_percent ? spec->cpu_max_percent : spec->vcpus * 100,
+		.pids = cgroup_pids_max(spec->vcpus),
+	};
+	uint32_t ignored_missing;
+	struct stat st;
+
+	if (spec->flags & SPEC_IN_UNIT) {
+		char unit[CGROUP_PATH_SIZE];
+
+		(void)snprintf(unit, sizeof(unit), "%.*s", (int)(strrchr(k->cgroup, '/') - k->cgroup),
+			       k->cgroup);
+		if (cgroup_split(unit, &ignored_missing, err) < 0)
+			return -1;
+		(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup), "%.240s/keeper", unit);
+	}
+	if (cgroup_create(k->cgroup, err) < 0)
+		return -1;
+	k->cgroup_fd = cgroup_open(k->cgroup, err);
+	if (k->cgroup_fd < 0 || cgroup_limit(k->cgroup, &limits, missing, err) < 0)
+		return -1;
+	if (fstat(k->cgroup_fd, &st) < 0)
+		return err_sys(err, "can't look at %s", k->cgroup);
+	(void)snprintf(k->status.cgroup, sizeof(k->status.cgroup), "%.255s", k->cgroup);
+	(void)cgroup_oom_kills(k->cgroup, &k->oom_kills, err);
+	return journal_fact(k->journal_fd, err, "cgroup", k->cgroup, "ino=%llu",
+			    (unsigned long long)st.st_ino);
+}
+
+int steps_cgroup(struct keeper *k, struct err *err)
+{
+	char names[64], why[128];
+	uint32_t missing = 0;
+
+	if (k->cgroup[0] == '\0')
+		return steps_no_limits(k, "there is no cgroup v2 to use", err);
+	if (steps_cgroup_make(k, &missing, err) < 0) {
+		struct err cause = *err;
+
+		fd_close(&k->cgroup_fd);
+		return steps_no_limits(k, cause.text, err);
+	}
+	if (missing == 0)
+		return 0;
+	(void)snprintf(why, sizeof(why), "no controller for %s", cgroup_names(missing, names, sizeof(names)));
+	return steps_no_limits(k, why, err);
+}
+
+/* ---- network ---- */
+
+int steps_tap(struct keeper *k, struct err *err)
+{
+	char name[IFNAMSIZ];
+
+	if (link_tap_open(k->spec.id, k->spec.name, &k->plan, k->spec.host.ipv6, &k->tap_fd, &k->tap_ifindex,
+			  err) < 0)
+		return -1;
+	id_tap(k->spec.id, name);
+	k->status.tap_ifindex = k->tap_ifindex;
+	return journal_fact(k->journal_fd, err, "tap", name, "ifindex=%u", k->tap_ifindex);
+}
+
+int steps_gate(struct keeper *k, struct err *err)
+{
+	int present = gate_present(&k->spec.host, err);
+
+	if (present < 0)
+		return -1;
+	if (present == 0)
+		return err_set(err, ERR_FAILED, "this host is not set up for sandboxes; run: mayfly host up");
+	return 0;
+}
+
+int steps_table(struct keeper *k, struct err *err)
+{
+	char name[ID_NAME_SIZE];
+
+	if (owner_table_open(&k->table, k->spec.id, &k->plan, &k->spec.host, err) < 0)
+		return -1;
+	id_table(k->spec.id, name);
+	return journal_fact(k->journal_fd, err, "table", name, "family=netdev owner=%d", (int)getpid());
+}

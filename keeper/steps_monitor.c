@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "keeper/date.h"
+#include "keeper/initrd.h"
+#include "keeper/life.h"
+#include "keeper/pass.h"
+#include "keeper/privileges.h"
+#include "keeper/progress.h"
+#include "keeper/steps.h"
+#include "store/journal.h"
+#include "store/status.h"
+
+#define STEPS_LAUNCH_MS 20000
+#define STEPS_GUEST_MS 60000
+#define STEPS_GUEST_CID 3u
+/* reboot=t panic=-1: every end is a triple fault; the keeper knows the reason from the agent */
+#define STEPS_CMDLINE "console=hvc0 quiet reboot=t panic=-1"
+
+static int steps_open_file(const char *path, int flags, int *fd, struct err *err)
+{
+	*fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	return *fd < 0 ? err_sys(err, "can't open %s", path) : 0;
+}
+
+int steps_open(struct keeper *k, struct err *err)
+{
+	if (steps_open_file("/dev/kvm", O_RDWR, &k->kvm_fd, err) < 0)
+		return err_set(err, ERR_FAILED, "can't open /dev/kvm; ask: mayfly doctor");
+	if (steps_open_file(k->spec.host.monitor, O_RDONLY, &k->monitor_fd, err) < 0 ||
+	    steps_open_file(k->spec.kernel, O_RDONLY, &k->kernel_fd, err) < 0 ||
+	    steps_open_file(k->spec.initrd, O_RDONLY, &k->initrd_fd, err) < 0 ||
+	    steps_open_file(k->spec.image, O_RDONLY, &k->image_fd, err) < 0)
+		return -1;
+	return steps_open_file("/dev/urandom", O_RDONLY, &k->urandom_fd, err);
+}
+
+int steps_initrd(struct keeper *k, struct err *err)
+{
+	struct guest_config config;
+	struct timespec now;
+	int fd;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return err_sys(err, "can't read the clock");
+	initrd_config(&k->spec, &k->plan, k->deadline.deadline_s,
+		      (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, &config);
+	fd = initrd_make(k->initrd_fd, &config, &k->spec, err);
+	if (fd < 0)
+		return -1;
+	fd_close(&k->initrd_fd);
+	k->initrd_fd = fd;
+	return 0;
+}
+
+/* ---- the monitor ---- */
+
+/* Ascending numbers; those the sandbox doesn't have are left out. */
+static size_t steps_fds(const struct keeper *k, int channel, struct jail_fd *out)
+{
+	const struct jail_fd all[] = {
+		{ LAUNCH_FD_CHANNEL, channel },	       { LAUNCH_FD_KVM, k->kvm_fd },
+		{ LAUNCH_FD_KERNEL, k->kernel_fd },    { LAUNCH_FD_INITRD, k->initrd_fd },
+		{ LAUNCH_FD_CONSOLE, k->console_fd },  { LAUNCH_FD_URANDOM, k->urandom_fd },
+		{ LAUNCH_FD_TAP, k->tap_fd },	       { LAUNCH_FD_DISK0, k->image_fd },
+		{ LAUNCH_FD_DISK0 + 1, k->disk_fd },
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].fd >= 0)
+			out[n++] = all[i];
+	return n;
+}
+
+/* The monitor has its own copies now: when it dies the tap goes, when we die the channel ends. */
+static void steps_let_go(struct keeper *k)
+{
+	fd_close(&k->kvm_fd);
+	fd_close(&k->kernel_fd);
+	fd_close(&k->initrd_fd);
+	fd_close(&k->console_fd);
+	fd_close(&k->urandom_fd);
+	fd_close(&k->tap_fd);
+	fd_close(&k->image_fd);
+	fd_close(&k->disk_fd);
+	fd_close(&k->monitor_fd);
+}
+
+int steps_monitor(struct keeper *k, struct err *err)
+{
+	struct jail_fd fds[JAIL_SPAWN_MAX_FDS];
+	struct jail_plan plan = {
+		.uid = k->plan.uid,
+		.monitor_fd = k->monitor_fd,
+		.cgroup_fd = k->cgroup_fd,
+		.name = k->spec.name,
+		.fds = fds,
+	};
+	int pair[2];
+	auto_fd theirs = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "can't make the monitor's channel");
+	k->channel_fd = pair[0];
+	theirs = pair[1];
+	plan.n_fds = steps_fds(k, theirs, fds);
+	if (jail_spawn(&plan, &k->child, err) < 0)
+		return -1;
+	steps_let_go(k);
+	k->status.monitor_pid = k->child.pid;
+	k->status.monitor_start = k->child.start_time;
+	return journal_fact(k->journal_fd, err, "monitor", k->spec.id, "pid=%d start=%llu uid=%u",
+			    (int)k->child.pid, (unsigned long long)k->child.start_time, k->plan.uid);
+}
+
+static void steps_record(const struct keeper *k, struct launch_record *record)
+{
+	const struct spec *spec = &k->spec;
+
+	*record = (struct launch_record){
+		.magic = LAUNCH_MAGIC,
+		.version = LAUNCH_VERSION,
+		.size = sizeof(*record),
+		.flags = LAUNCH_VSOCK | (spec->flags & SPEC_NET ? LAUNCH_NET : 0),
+		.memory_bytes = spec->memory_bytes,
+		.n_vcpus = spec->vcpus,
+		.n_disks = spec->disk_bytes ? 2 : 1,
+		.console_ring_bytes = STEPS_CONSOLE_BYTES,
+		.guest_cid = STEPS_GUEST_CID,
+		.disks[0] = { .flags = LAUNCH_DISK_READ_ONLY, .id = "image" },
+	};
+	if (spec->disk_bytes)
+		record->disks[1] = (struct launch_disk){ .id = "disk" };
+	if (spec->flags & SPEC_NET)
+		id_mac(spec->id, record->mac);
+	(void)snprintf(record->cmdline, sizeof(record->cmdline), "%s%s%s", STEPS_CMDLINE,
+		       spec->cmdline[0] ? " " : "", spec->cmdline);
+}
+
+/* Record and offer are queued together, so the offer is there before the guest's first instruction. */
+static int steps_tell_monitor(struct keeper *k, struct err *err)
+{
+	struct {
+		struct launch_msg msg;
+		struct launch_record record;
+	} packet = { .msg = { .type = LAUNCH_MSG_RECORD } };
+	struct launch_msg offer = { .type = LAUNCH_MSG_OFFER, .arg = GUEST_PORT_CONTROL };
+	auto_fd theirs = -1;
+
+	steps_record(k, &packet.record);
+	if (control_open(&k->control, &theirs, err) < 0)
+		return -1;
+	if (pass_send(k->channel_fd, &packet, sizeof(packet), -1) < 0 ||
+	    pass_send(k->channel_fd, &offer, sizeof(offer), theirs) < 0)
+		return err_sys(err, "can't tell the monitor what to run");
+	return 0;
+}
+
+/* What the monitor or the guest said about it, else how it ended. */
+static int steps_failed(const struct keeper *k, struct err *err)
+{
+	return err_set(err, ERR_FAILED, "%s",
+		       k->life.text[0] ? k->life.text : status_reason_word(k->life.reason));
+}
+
+int steps_launch(struct keeper *k, struct err *err)
+{
+	/* when it can't be told it has died: its own text, or how it ended, is the better reason, and the loop finds it */
+	(void)steps_tell_monitor(k, err);
+	if (date_open(k, err) < 0)
+		return -1;
+	life_stay(k, LIFE_LAUNCHING, STEPS_LAUNCH_MS);
+	return k->life.state == LIFE_OVER ? steps_failed(k, err) : 0;
+}
+
+int steps_serve(struct keeper *k, struct err *err)
+{
+	return serve_open(k, err);
+}
+
+int steps_guest(struct keeper *k, struct err *err)
+{
+	life_stay(k, LIFE_STARTING, STEPS_GUEST_MS);
+	return k->life.state == LIFE_OVER ? steps_failed(k, err) : 0;
+}
+
+int steps_privileges(struct keeper *k, struct err *err)
+{
+	(void)k;
+	return privileges_drop(err);
+}
+
+int steps_running(struct keeper *k, struct err *err)
+{
+	k->status.phase = STATUS_RUNNING;
+	k->status.ready_at_s = time(NULL);
+	if (status_write(&k->spec.host, k->spec.id, &k->status, err) < 0 ||
+	    journal_event(k->journal_fd, err, "ready slot=%u monitor=%d", k->slot, (int)k->child.pid) < 0)
+		return -1;
+	k->live = true;
+	progress_tell(k, CTL_READY, 0, "");
+	fd_close(&k->progress_fd);
+	progress_notify("READY=1");
+	return 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * Rows are executed from top to bottom: access first, then what runs, then what it ran on, names and files, the slot last
+ * (until then nobody else gets this uid, these addresses, this mark). When a kernel object can't be made absent the files
+ * stay too, so that name and journal still lead to it, and the slot stays quarantined.
+ */
+#include "keeper/teardown.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "keeper/inject.h"
+#include "keeper/keeper.h"
+#include "keeper/plan.h"
+#include "keeper/undo.h"
+#include "store/journal.h"
+#include "store/paths.h"
+#include "store/spec.h"
+#include "store/status.h"
+
+struct row {
+	const char *kind; /* as in the journal */
+	int (*undo)(struct teardown *t, struct err *err);
+	int (*absent)(struct teardown *t, struct err *err);
+	enum teardown_depth from; /* TEARDOWN_STOP: always; TEARDOWN_ALL: only when nothing is to stay */
+	bool files;		  /* only when no kernel object was left */
+};
+
+static const struct row teardown_rows[] = {
+	{ "socket", undo_socket, undo_socket_absent, TEARDOWN_STOP, false },
+	{ "keys", undo_keys, undo_keys_absent, TEARDOWN_ALL, false },
+	{ "monitor", undo_monitor, undo_monitor_absent, TEARDOWN_STOP, false },
+	{ "tap", undo_tap, undo_tap_absent, TEARDOWN_STOP, false },
+	{ "table", undo_table, undo_table_absent, TEARDOWN_STOP, false },
+	{ "flows", undo_flows, undo_flows_absent, TEARDOWN_STOP, false },
+	{ "cgroup", undo_cgroup, undo_cgroup_absent, TEARDOWN_STOP, false },
+	{ "console", undo_console, undo_console_absent, TEARDOWN_STOP, true },
+	{ "disk", undo_disk, undo_disk_absent, TEARDOWN_ALL, true },
+	{ "name", undo_name, undo_name_absent, TEARDOWN_ALL, true },
+	{ "spool", undo_spool, undo_spool_absent, TEARDOWN_ALL, true },
+	{ "state", undo_state, undo_state_absent, TEARDOWN_ALL, true },
+	{ "run", undo_run, undo_run_absent, TEARDOWN_STOP, true },
+	{ "slot", undo_slot, undo_slot_absent, TEARDOWN_STOP, true },
+};
+
+unsigned teardown_steps(void)
+{
+	return ARRAY_SIZE(teardown_rows);
+}
+
+enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool confirmed)
+{
+	if (!(spec->flags & SPEC_DURABLE))
+		return TEARDOWN_ALL;
+	switch (reason) {
+	case END_DESTROYED:
+	case END_CREATE_FAILED:
+	case END_KEEPER_LOST:
+		return TEARDOWN_ALL;
+	case END_EXPIRED:
+		return confirmed || spec->disk_bytes == 0 ? TEARDOWN_ALL : TEARDOWN_STOP;
+	default:
+		return TEARDOWN_STOP;
+	}
+}
+
+/* ---- what there is to find ---- */
+
+static bool teardown_fact(const struct journal_line *line, void *arg)
+{
+	struct teardown *t = arg;
+	char value[32];
+
+	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)
+		return true;
+	if (strcmp(line->kind, "name") == 0)
+		(void)str_copy(t->name, sizeof(t->name), line->name);
+	if (strcmp(line->kind, "cgroup") == 0) {
+		(void)str_copy(t->cgroup, sizeof(t->cgroup), line->name);
+		if (journal_value(line->text, "ino", value, sizeof(value)))
+			t->cgroup_inode = strtoull(value, NULL, 10);
+	}
+	if (strcmp(line->kind, "slot") == 0) {
+		if (journal_value(line->text, "uid", value, sizeof(value)))
+			t->uid = (uint32_t)strtoul(value, NULL, 10);
+		if (journal_value(line->text, "mark", value, sizeof(value)))
+			t->mark = (uint32_t)strtoul(value, NULL, 0);
+	}
+	if (strcmp(line->kind, "monitor") == 0) {
+		if (journal_value(line->text, "pid", value, sizeof(value)))
+			t->monitor_pid = (pid_t)strtol(value, NULL, 10);
+		if (journal_value(line->text, "start", value, sizeof(value)))
+			t->monitor_start = strtoull(value, NULL, 10);
+	}
+	return true;
+}
+
+/* The slot whose file names this id. */
+static void teardown_look_slot(struct teardown *t)
+{
+	struct slot_plan plan;
+	struct err err;
+
+	for (uint32_t slot = 0; slot < t->host->slot_count && !t->has_slot; slot++) {
+		char path[PATHS_SIZE], id[ID_SIZE] = "";
+
+		if (fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, &err) != ID_LEN ||
+		    strcmp(id, t->id) != 0)
+			continue;
+		t->has_slot = true;
+		t->slot = slot;
+	}
+	if (t->has_slot && (t->uid == 0 || t->mark == 0) &&
+	    plan_for_slot(t->host, t->slot, &plan, &err) == 0) {
+		t->uid = plan.uid;
+		t->mark = plan.mark;
+	}
+}
+
+/* A boot ago its pids, slot and cgroup were other objects than those of today; the status file of this boot is gone too. */
+static bool teardown_same_boot(const struct teardown *t)
+{
+	char path[PATHS_SIZE];
+
+	return access(paths_run(t->host, t->id, NULL, path), F_OK) == 0 || t->has_slot;
+}
+
+void teardown_look(struct teardown *t)
+{
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	t->journal_fd = journal_open(t->host, t->id, false, &ignored);
+	if (journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t, &ignored) < 0)
+		(void)journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, &ignored);
+	if (t->journal_fd < 0)
+		t->journal_fd = open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
+	teardown_look_slot(t);
+	if (!teardown_same_boot(t)) {
+		t->monitor_pid = 0;
+		t->cgroup[0] = '\0';
+	}
+}
+
+/* ---- the run ---- */
+
+/* From here on it is ending, also for one who finds it half undone. */
+static void teardown_announce(struct teardown *t)
+{
+	char path[PATHS_SIZE];
+	struct status_record status;
+	struct err ignored;
+
+	if (t->journal_fd >= 0 &&
+	    access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
+		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
+	(void)journal_event(t->journal_fd, &ignored, "ended %s %s", status_reason_word(t->reason),
+			    t->text ? t->text : "");
+	if (status_read(t->host, t->id, &status, &ignored) == 0) {
+		status.phase = STATUS_ENDING;
+		(void)status_write(t->host, t->id, &status, &ignored);
+	}
+}
+
+static bool teardown_row(struct teardown *t, const struct row *row, struct err *err)
+{
+	struct err ignored;
+	int absent;
+
+	if (row->undo(t, err) < 0)
+		return false;
+	absent = row->absent(t, err);
+	if (absent == 0)
+		(void)err_set(err, ERR_RESIDUE, "it is still there");
+	if (absent == 1 && row->undo != undo_slot) /* that one writes the receipt's last lines itself */
+		(void)journal_gone(t->journal_fd, row->kind, t->id, &ignored);
+	return absent == 1;
+}
+
+int teardown_run(struct teardown *t, struct err *err)
+{
+	struct err first = { 0 }, ignored;
+
+	teardown_look(t);
+	teardown_announce(t);
+	for (unsigned i = 0; i < teardown_steps(); i++) {
+		const struct row *row = &teardown_rows[i];
+
+		inject_point(inject_teardown(i, 0));
+		if (row->from <= t->depth && !(row->files && t->residue > 0) &&
+		    !teardown_row(t, row, err)) {
+			(void)journal_event(t->journal_fd, &ignored, "residue %s: %s", row->kind,
+					    err->text);
+			if (t->residue++ == 0) {
+				first = *err;
+				(void)err_wrap(&first, "%s", row->kind);
+			}
+		}
+		inject_point(inject_teardown(i, 1));
+	}
+	fd_close(&t->journal_fd);
+	if (t->residue == 0)
+		return 0;
+	*err = first;
+	err->code = ERR_RESIDUE;
+	return -1;
+}
+
+int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink)
+{
+	struct teardown t = { .host = host, .journal_fd = -1 };
+	int left = 0;
+
+	memcpy(t.id, id, ID_SIZE);
+	teardown_look(&t);
+	for (unsigned i = 0; i < teardown_steps(); i++) {
+		const struct row *row = &teardown_rows[i];
+		struct err err = { 0 };
+		int absent = row->absent(&t, &err);
+
+		if (absent == 1)
+			sink_put(sink, CTL_ITEM, 0, "%s: absent", row->kind);
+		else
+			sink_put(sink, CTL_ITEM, absent == 0 ? ERR_RESIDUE : ERR_FAILED, "%s: %s",
+				 row->kind, absent == 0 ? "there" : err.text);
+		left += absent != 1;
+	}
+	fd_close(&t.journal_fd);
+	return left;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef KEEPER_TEARDOWN_H
+#define KEEPER_TEARDOWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/proto/ctl.h"
+#include "base/proto/spec.h"
+#include "jail/cgroup.h"
+#include "keeper/sink.h"
+#include "store/store.h"
+
+struct keeper;
+
+/*
+ * The one way down: the orderly end, a failed bring-up, reap and destroy all use it. It works from names and the kernel's
+ * state (names derived from the id, what slots and journal say, ownership marks); absence is success; so it can be
+ * repeated from any point. The caller holds the sandbox's lock.
+ */
+enum teardown_depth {
+	TEARDOWN_STOP, /* nothing runs any more; spec, deadline, journal, disk, keys and name stay */
+	TEARDOWN_ALL,  /* nothing stays but the receipt */
+};
+
+struct teardown {
+	const struct host_config *host;
+	char id[ID_SIZE];
+	enum teardown_depth depth;
+	uint32_t reason;       /* enum end_reason */
+	const char *text;      /* the reason in words; NULL: none */
+	struct keeper *keeper; /* whose descriptors are to be closed on the way; NULL: a dead keeper's sandbox */
+
+	/* found by teardown_look */
+	int journal_fd;
+	char name[STR_NAME_MAX + 1]; /* "": unknown, or not ours any more */
+	bool has_slot;		     /* a slot's file names this id: its uid and mark are ours alone */
+	uint32_t slot, uid, mark;
+	char cgroup[CGROUP_PATH_SIZE]; /* "": none */
+	ino_t cgroup_inode;	       /* 0: made, but never recorded */
+	pid_t monitor_pid;
+	uint64_t monitor_start;
+	unsigned residue; /* rows that left something */
+};
+
+/* How deep an end for this reason goes; confirmed: an expiry that isn't only a jump of the clock. */
+enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool confirmed);
+
+/* 0, or -1 with err: ERR_RESIDUE names what is still there. */
+int teardown_run(struct teardown *t, struct err *err);
+
+/* Fill what teardown_run works from; changes nothing. */
+void teardown_look(struct teardown *t);
+
+/* One CTL_ITEM for each kind: is it absent? Returns how many are not. Changes nothing. */
+int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink);
+
+/* Number of rows of the table. */
+unsigned teardown_steps(void);
+
+#endif

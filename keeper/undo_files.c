@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "base/proto/launch.h"
+#include "keeper/keeper.h"
+#include "keeper/undo.h"
+#include "store/journal.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/status.h"
+
+static int undo_unlink(const char *path, struct err *err)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(err, "can't remove %s", path);
+	return 0;
+}
+
+/* 1: nothing at path; 0: something is. */
+static int undo_path_absent(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return 1;
+	return err_sys(err, "can't look at %s", path);
+}
+
+static int undo_sync_dir(const char *path, struct err *err)
+{
+	auto_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_sys(err, "can't make changes of %s durable", path);
+	return 0;
+}
+
+/* ---- access ---- */
+
+int undo_socket(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (t->keeper)
+		serve_close_listener(&t->keeper->serve);
+	return undo_unlink(paths_run(t->host, t->id, "ctl.sock", path), err);
+}
+
+int undo_socket_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_run(t->host, t->id, "ctl.sock", path), err);
+}
+
+int undo_keys(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (undo_unlink(paths_sandbox(t->host, t->id, "ssh-key", path), err) < 0)
+		return -1;
+	return undo_unlink(paths_sandbox(t->host, t->id, "known_hosts", path), err);
+}
+
+int undo_keys_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_sandbox(t->host, t->id, "ssh-key", path), err);
+}
+
+/* ---- console ---- */
+
+/* What the ring holds, oldest byte first, as sandboxes/ID/console-tail. The head was written by a monitor: not believed. */
+static void undo_save_console(struct teardown *t)
+{
+	char path[PATHS_SIZE];
+	auto_fd from = open(paths_run(t->host, t->id, "console", path), O_RDONLY | O_CLOEXEC);
+	auto_fd dir = -1;
+	struct launch_ring head;
+	struct err ignored;
+	struct stat st;
+	uint64_t at;
+	char *ring;
+
+	if (from < 0 || fstat(from, &st) < 0 || st.st_size <= (off_t)sizeof(head) ||
+	    st.st_size > (16 << 20) || fd_read_all(from, &head, sizeof(head)) < 0)
+		return;
+	head.size = (uint64_t)st.st_size - sizeof(head);
+	ring = malloc(2 * head.size);
+	if (!ring)
+		return;
+	dir = open(paths_sandbox(t->host, t->id, NULL, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && fd_read_all(from, ring, head.size) == 0) {
+		at = head.written > head.size ? head.written % head.size : 0;
+		memcpy(ring + head.size, ring, head.size);
+		(void)fd_replace_file(dir, "console-tail", 0600, ring + at,
+				      head.written < head.size ? head.written : head.size, &ignored);
+	}
+	free(ring);
+}
+
+int undo_console(struct teardown *t, struct err *err)
+{
+	static const char *const names[] = { "console", "status", "status.new" };
+	char path[PATHS_SIZE];
+
+	if (t->depth == TEARDOWN_STOP)
+		undo_save_console(t);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (undo_unlink(paths_run(t->host, t->id, names[i], path), err) < 0)
+			return -1;
+	return 0;
+}
+
+int undo_console_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_run(t->host, t->id, "console", path), err);
+}
+
+/* ---- disk, name, spool ---- */
+
+int undo_disk(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (t->keeper)
+		fd_close(&t->keeper->disk_fd);
+	return undo_unlink(paths_sandbox(t->host, t->id, "disk", path), err);
+}
+
+int undo_disk_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_sandbox(t->host, t->id, "disk", path), err);
+}
+
+/* A name is ours only while its link leads to this id. */
+static bool undo_name_is_ours(const struct teardown *t)
+{
+	char path[PATHS_SIZE], target[PATHS_SIZE];
+	ssize_t n;
+
+	if (!str_is_name(t->name))
+		return false;
+	n = readlink(paths_name(t->host, t->name, path), target, sizeof(target) - 1);
+	if (n < ID_LEN)
+		return false;
+	target[n] = '\0';
+	return strcmp(target + n - ID_LEN, t->id) == 0;
+}
+
+int undo_name(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (!undo_name_is_ours(t))
+		return 0;
+	if (undo_unlink(paths_name(t->host, t->name, path), err) < 0)
+		return -1;
+	return undo_sync_dir(paths_state(t->host, "names", path), err);
+}
+
+int undo_name_absent(struct teardown *t, struct err *err)
+{
+	(void)err;
+	return !undo_name_is_ours(t);
+}
+
+int undo_spool(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_unlink(paths_spool(t->host, t->id, path), err);
+}
+
+int undo_spool_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_spool(t->host, t->id, path), err);
+}
+
+/* ---- the directories ---- */
+
+/* Remove all plain files of a directory of ours but `keep`, then the directory when nothing was kept. Absent: fine. */
+static int undo_empty_dir(const char *dir, const char *keep, struct err *err)
+{
+	DIR *stream = opendir(dir);
+	struct dirent *d;
+	int rc = 0;
+
+	if (!stream && errno == ENOENT)
+		return 0;
+	if (!stream)
+		return err_sys(err, "can't open %s", dir);
+	while (rc == 0 && (d = readdir(stream))) {
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+		    (keep && strcmp(d->d_name, keep) == 0))
+			continue;
+		if (unlinkat(dirfd(stream), d->d_name, 0) < 0 && errno != ENOENT)
+			rc = err_sys(err, "can't remove %s/%s", dir, d->d_name);
+	}
+	(void)closedir(stream);
+	if (rc == 0 && !keep && rmdir(dir) < 0 && errno != ENOENT)
+		return err_sys(err, "can't remove %s", dir);
+	return rc;
+}
+
+/* The journal becomes the receipt: everything else goes first, so that it leads back here until the end. */
+int undo_state(struct teardown *t, struct err *err)
+{
+	char dir[PATHS_SIZE], journal[PATHS_SIZE], receipt[PATHS_SIZE], path[PATHS_SIZE];
+
+	if (undo_empty_dir(paths_sandbox(t->host, t->id, NULL, dir), "journal", err) < 0)
+		return -1;
+	if (rename(paths_sandbox(t->host, t->id, "journal", journal), paths_receipt(t->host, t->id, receipt)) < 0 &&
+	    errno != ENOENT)
+		return err_sys(err, "can't keep the receipt %s", receipt);
+	if (undo_sync_dir(paths_state(t->host, "receipts", path), err) < 0 ||
+	    undo_empty_dir(dir, NULL, err) < 0)
+		return -1;
+	return undo_sync_dir(paths_state(t->host, "sandboxes", path), err);
+}
+
+int undo_state_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_sandbox(t->host, t->id, NULL, path), err);
+}
+
+int undo_run(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_empty_dir(paths_run(t->host, t->id, NULL, path), NULL, err);
+}
+
+int undo_run_absent(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return undo_path_absent(paths_run(t->host, t->id, NULL, path), err);
+}
+
+/* ---- the slot ---- */
+
+/* Its lock file goes under claim.lock, under which slots are taken: nobody can be about to lock the file that goes. */
+static int undo_slot_file(struct teardown *t, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(t->host, "claim.lock", path), LOCK_WAIT, err);
+
+	if (claim < 0 || undo_unlink(paths_slot(t->host, t->slot, path), err) < 0)
+		return -1;
+	if (t->keeper)
+		fd_close(&t->keeper->slot_fd);
+	t->has_slot = false;
+	return 0;
+}
+
+int undo_slot(struct teardown *t, struct err *err)
+{
+	if (journal_gone(t->journal_fd, "slot", t->id, err) < 0 ||
+	    journal_event(t->journal_fd, err, "%s %s %s",
+			  t->depth == TEARDOWN_ALL ? "gone" : "stopped",
+			  status_reason_word(t->reason), t->text ? t->text : "") < 0)
+		return -1;
+	return t->has_slot ? undo_slot_file(t, err) : 0;
+}
+
+int undo_slot_absent(struct teardown *t, struct err *err)
+{
+	(void)err;
+	return !t->has_slot;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "jail/cgroup.h"
+#include "jail/proc.h"
+#include "keeper/conntrack.h"
+#include "keeper/keeper.h"
+#include "keeper/link.h"
+#include "keeper/undo.h"
+
+#define UNDO_KILL_TRIES 500 /* of UNDO_PAUSE_NS: 5 s */
+#define UNDO_PAUSE_NS 10000000L
+#define UNDO_CGROUP_MS 5000
+
+/* ---- the cgroup: ours when its inode is the recorded one, or none was recorded yet ---- */
+
+static bool undo_cgroup_is_ours(const struct teardown *t)
+{
+	struct stat st;
+
+	if (t->cgroup[0] == '\0' || stat(t->cgroup, &st) < 0)
+		return false;
+	return t->cgroup_inode == 0 || st.st_ino == t->cgroup_inode;
+}
+
+int undo_cgroup(struct teardown *t, struct err *err)
+{
+	if (t->keeper)
+		fd_close(&t->keeper->cgroup_fd);
+	return undo_cgroup_is_ours(t) ? cgroup_remove(t->cgroup, UNDO_CGROUP_MS, err) : 0;
+}
+
+int undo_cgroup_absent(struct teardown *t, struct err *err)
+{
+	(void)err;
+	return !undo_cgroup_is_ours(t);
+}
+
+/* ---- the monitor: its cgroup, its pid with its start time, its uid ---- */
+
+static int undo_pidfd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static void undo_signal(int pidfd)
+{
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* The descriptor is opened before the check, so the check is about the process that the signal goes to. */
+static void undo_kill_pid(pid_t pid, uint64_t start)
+{
+	auto_fd pidfd = pid > 0 ? undo_pidfd(pid) : -1;
+
+	if (pidfd >= 0 && proc_is_alive(pid, start))
+		undo_signal(pidfd);
+}
+
+/* Kill one process of the slot's uid; 1 when there is none, 0 when there was, -1 with err. */
+static int undo_kill_uid(uint32_t uid, struct err *err)
+{
+	pid_t pid = 0;
+	int used = proc_uid_in_use(uid, &pid, err);
+	auto_fd pidfd = -1;
+
+	if (used <= 0)
+		return used < 0 ? -1 : 1;
+	pidfd = undo_pidfd(pid);
+	if (pidfd >= 0 && proc_uid_in_use(uid, &pid, err) > 0)
+		undo_signal(pidfd);
+	return 0;
+}
+
+static void undo_reap_child(struct teardown *t)
+{
+	struct keeper *k = t->keeper;
+	siginfo_t info;
+
+	if (k && k->child.pid > 0 &&
+	    waitid(P_PIDFD, (id_t)k->child.pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0)
+		k->child.pid = 0;
+}
+
+int undo_monitor(struct teardown *t, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = UNDO_PAUSE_NS };
+
+	for (int i = 0; i < UNDO_KILL_TRIES; i++) {
+		int absent;
+
+		if (undo_cgroup_is_ours(t) && cgroup_kill(t->cgroup, err) < 0)
+			return -1;
+		undo_kill_pid(t->monitor_pid, t->monitor_start);
+		if (t->has_slot && undo_kill_uid(t->uid, err) < 0)
+			return -1;
+		undo_reap_child(t);
+		absent = undo_monitor_absent(t, err);
+		if (absent < 0)
+			return -1;
+		if (absent)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	if (t->keeper) {
+		fd_close(&t->keeper->channel_fd);
+		control_close(&t->keeper->control);
+	}
+	return 0;
+}
+
+int undo_monitor_absent(struct teardown *t, struct err *err)
+{
+	pid_t pid;
+	int used;
+
+	if (t->monitor_pid > 0 && proc_is_alive(t->monitor_pid, t->monitor_start))
+		return 0;
+	if (!t->has_slot)
+		return 1;
+	used = proc_uid_in_use(t->uid, &pid, err);
+	return used < 0 ? -1 : !used;
+}
+
+/* ---- the network ---- */
+
+int undo_tap(struct teardown *t, struct err *err)
+{
+	if (t->keeper)
+		fd_close(&t->keeper->tap_fd);
+	return link_tap_remove(t->id, err);
+}
+
+int undo_tap_absent(struct teardown *t, struct err *err)
+{
+	return link_tap_absent(t->id, err);
+}
+
+int undo_table(struct teardown *t, struct err *err)
+{
+	(void)err;
+	if (t->keeper)
+		owner_table_close(&t->keeper->table);
+	return 0;
+}
+
+int undo_table_absent(struct teardown *t, struct err *err)
+{
+	return owner_table_absent(t->id, err);
+}
+
+int undo_flows(struct teardown *t, struct err *err)
+{
+	return t->has_slot && t->mark ? conntrack_flush(t->mark, err) : 0;
+}
+
+int undo_flows_absent(struct teardown *t, struct err *err)
+{
+	int count = t->has_slot && t->mark ? conntrack_count(t->mark, err) : 0;
+
+	return count < 0 ? -1 : count == 0;
+}
