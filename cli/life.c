@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/life.h"
+
+#include "base/str.h"
+
+static int refuse(struct err *err, const struct config *config, const char *option, const char *value, const char *what)
+{
+	char max[32];
+
+	return err_set(err, ERR_USAGE, "%s %.60s: %s; this site grants at most %s", option, value, what,
+		       str_from_duration(config->max_ttl_s, max, sizeof(max)));
+}
+
+int life_deadline(const struct life *life, const struct config *config, int64_t now_s, int64_t *deadline_s,
+		  bool *by_default, struct err *err)
+{
+	uint64_t seconds;
+
+	*by_default = life->ttl == NULL && life->until == NULL;
+	if (life->ttl != NULL && life->until != NULL)
+		return err_set(err, ERR_USAGE, "--ttl and --until: give one of them");
+	if (*by_default) {
+		*deadline_s = now_s + (int64_t)config->default_ttl_s;
+		return 0;
+	}
+	if (life->ttl != NULL) {
+		if (!str_to_duration(life->ttl, &seconds))
+			return refuse(err, config, "--ttl", life->ttl, "not a life: write it as 30m, 12h, 7d or 2w");
+		if (seconds > config->max_ttl_s)
+			return refuse(err, config, "--ttl", life->ttl, "too long");
+		*deadline_s = now_s + (int64_t)seconds;
+		return 0;
+	}
+	if (!str_to_instant(life->until, deadline_s))
+		return refuse(err, config, "--until", life->until,
+			      "not a date: write it as 2026-12-01 or 2026-12-01T17:00Z");
+	if (*deadline_s <= now_s)
+		return refuse(err, config, "--until", life->until, "in the past");
+	if ((uint64_t)(*deadline_s - now_s) > config->max_ttl_s)
+		return refuse(err, config, "--until", life->until, "too far away");
+	return 0;
+}

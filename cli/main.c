@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+
+/* mayfly: finds the verb, runs it, prints its error as one line and exits with its code. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/text.h"
+
+static const struct verb no_verb = {
+	.name = "",
+	.usage = "[--config FILE] VERB [OPTION…] [NAME…]",
+	.summary = "microVMs that end on a date: `mayfly help` lists the verbs.",
+	.flags = VERB_TABLE,
+};
+
+static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
+	const char *value;
+	char **words;
+	int n;
+
+	cli->verb = &no_verb;
+	if (opt_next(&opts, &value, err) < 0)
+		return -1;
+	words = opt_rest(&opts, &n);
+	if (n == 0)
+		return err_set(err, ERR_USAGE, "which verb? `mayfly help` lists them");
+	cli->verb = verbs_find(words[0]);
+	if (cli->verb == NULL) {
+		cli->verb = &no_verb;
+		return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them", words[0]);
+	}
+	return cli->verb->run(cli, n, words, err);
+}
+
+/* Errors may quote what the user typed, or what a guest said: one clean line. */
+static int fail(const struct cli *cli, const struct err *err)
+{
+	char line[2 * ERR_TEXT_MAX];
+
+	if (err->code == ERR_NONE)
+		return 0;
+	if (err->text[0] != '\0') /* else a program that shares our stderr has said it */
+		log_error("%s", text_line(err->text, line, sizeof(line)));
+	return err->code == ERR_FAILED && cli->verb->failed_code != 0 ? cli->verb->failed_code : err->code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cli cli;
+	struct err err;
+	int code;
+
+	log_init("mayfly");
+	code = dispatch(&cli, argc, argv, &err);
+	if (code < 0)
+		code = fail(&cli, &err);
+	if (fflush(stdout) == EOF && code == 0) {
+		log_error("can't write to stdout");
+		code = ERR_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef CLI_RESOLV_H
+#define CLI_RESOLV_H
+
+#include "base/proto/spec.h"
+
+/*
+ * The name servers that the host itself asks, for sandboxes to ask too: /etc/resolv.conf, or, where that names only a
+ * server on the host's loopback, what systemd-resolved says it forwards to. Never a loopback address. Returns their
+ * number, possibly 0.
+ */
+int resolv_upstreams(char out[SPEC_MAX_RESOLVERS][46]);
+
+/* The same for one text in resolv.conf(5)'s form. Pure. */
+int resolv_parse(const char *text, char out[SPEC_MAX_RESOLVERS][46]);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "cli/client.h"
+#include "cli/text.h"
+#include "cli/tool.h"
+#include "cli/unit.h"
+#include "store/paths.h"
+#include "store/spec.h"
+
+#define START_LIMIT_S 180   /* until READY */
+#define CONNECT_LIMIT_S 20  /* until the keeper has connected */
+#define TICK_MS 500
+
+/* What is waited for, and what it is waited on with. */
+struct waiting {
+	int listener, progress, signals, child;
+	int stderr_fd; /* what a keeper that detaches says before it connects; -1: it writes where it should */
+	bool unit;
+	bool terminal;
+	bool keeper_talks; /* its stderr is ours: it has said already what it reports */
+	bool broken_off; /* by a signal or by time: the keeper is still at it */
+	time_t since;
+};
+
+static time_t now_s(void)
+{
+	struct timespec ts;
+
+	BUG_ON(clock_gettime(CLOCK_MONOTONIC, &ts) < 0);
+	return ts.tv_sec;
+}
+
+static int listen_progress(const char *id, struct err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char name[ID_NAME_SIZE];
+	socklen_t len;
+
+	id_progress_socket(id, name);
+	memcpy(sa.sun_path + 1, name, strlen(name));
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, len) < 0 || listen(fd, 4) < 0)
+		return err_sys(err, "can't listen for the keeper");
+	return fd_take(&fd);
+}
+
+static int catch_signals(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	fd = sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_sys(err, "signalfd") : fd;
+}
+
+/*
+ * In the child: become the keeper. One in the foreground keeps our session, and ends with us whatever happens to us; the
+ * other gets a session of its own and nothing of our terminal.
+ */
+_Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd, pid_t parent)
+{
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	if (start->foreground) {
+		(void)unsetenv("NOTIFY_SOCKET"); /* READY is ours to tell */
+		if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+			_exit(ERR_FAILED);
+	} else {
+		(void)setsid();
+	}
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    (stderr_fd >= 0 && dup2(stderr_fd, STDERR_FILENO) < 0))
+		_exit(ERR_FAILED);
+	(void)execv(argv[0], argv);
+	(void)dprintf(STDERR_FILENO, "can't run %s: %s\n", argv[0], err_errno_text(errno));
+	_exit(ERR_FAILED);
+}
+
+static int launch(struct start *start, struct waiting *waiting, struct err *err)
+{
+	/* execve wants char *, and doesn't write through it */
+	char *argv[] = {
+		(char *)(uintptr_t)start->config->keeper,
+		(char *)(uintptr_t) "--start",
+		start->spec->id,
+		(char *)(uintptr_t) "--state-dir",
+		start->spec->host.state_dir,
+		start->foreground ? (char *)(uintptr_t) "--foreground" : NULL,
+		NULL,
+	};
+	pid_t parent = getpid();
+
+	if (waiting->unit)
+		return unit_start(start->spec->name, argv, err);
+	if (!start->foreground) {
+		waiting->stderr_fd = memfd_create("keeper-stderr", MFD_CLOEXEC);
+		if (waiting->stderr_fd < 0)
+			return err_sys(err, "memfd_create");
+	}
+	start->child = fork();
+	if (start->child < 0)
+		return err_sys(err, "fork");
+	if (start->child == 0)
+		become_keeper(start, argv, waiting->stderr_fd, parent);
+	waiting->child = pidfd_open(start->child, 0);
+	return waiting->child < 0 ? err_sys(err, "pidfd_open") : 0;
+}
+
+/* The last line that it wrote, else what is known. */
+static int keeper_died(const struct waiting *waiting, const struct spec *spec, struct err *err)
+{
+	char text[ERR_TEXT_MAX - 64];
+	ssize_t n = waiting->stderr_fd >= 0 ? pread(waiting->stderr_fd, text, sizeof(text) - 1, 0) : 0;
+	char *line;
+
+	if (waiting->unit)
+		return err_set(err, ERR_FAILED, "the keeper ended before %s was ready: see journalctl -u mayfly@%s",
+			       spec->name, spec->name);
+	if (n <= 0)
+		return err_set(err, ERR_FAILED, "the keeper ended before %s was ready", spec->name);
+	text[n] = '\0';
+	line = text;
+	line[strcspn(line, "\n")] = '\0';
+	return err_set(err, ERR_FAILED, "the keeper ended before %s was ready: %s", spec->name, line);
+}
+
+static void accept_keeper(struct waiting *waiting)
+{
+	auto_fd fd = accept4(waiting->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0 && waiting->progress < 0 && client_peer_is_trusted(fd))
+		waiting->progress = fd_take(&fd);
+}
+
+static void draw(const struct waiting *waiting, const char *text)
+{
+	char line[200];
+
+	if (waiting->terminal)
+		(void)dprintf(STDERR_FILENO, "\r\033[K%s", text_line(text, line, sizeof(line)));
+}
+
+/* 1: ready; 0: go on; -1 with err. */
+static int take_progress(struct waiting *waiting, const struct spec *spec, struct err *err)
+{
+	struct ctl_record record;
+	int n = client_receive(waiting->progress, &record, NULL);
+
+	if (n <= 0)
+		return keeper_died(waiting, spec, err);
+	if (record.type == CTL_ERROR)
+		return err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
+			       waiting->keeper_talks ? "" : record.text);
+	if (record.type == CTL_STEP && record.code != 0 && !waiting->keeper_talks)
+		log_warning("%s", record.text);
+	else if (record.type == CTL_STEP)
+		draw(waiting, record.text);
+	return record.type == CTL_READY;
+}
+
+/* A keeper that detaches exits with 0 when it has handed on; any other end is its death. */
+static int take_exit(struct start *start, struct waiting *waiting, struct err *err)
+{
+	int status;
+
+	if (waitpid(start->child, &status, WNOHANG) != start->child)
+		return 0;
+	start->child = 0;
+	fd_close(&waiting->child);
+	if (!start->foreground && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return waiting->progress >= 0 ? 0 : keeper_died(waiting, start->spec, err);
+}
+
+static int check_limits(struct start *start, struct waiting *waiting, struct err *err)
+{
+	time_t passed = now_s() - waiting->since;
+
+	if (waiting->progress < 0 && waiting->unit && unit_is_dead(start->spec->name))
+		return keeper_died(waiting, start->spec, err);
+	if (passed < (waiting->progress < 0 ? CONNECT_LIMIT_S : START_LIMIT_S))
+		return 0;
+	waiting->broken_off = true;
+	return err_set(err, ERR_TIMEOUT, "%s: %s within %d s", start->spec->name,
+		       waiting->progress < 0 ? "the keeper did not report" : "not ready",
+		       waiting->progress < 0 ? CONNECT_LIMIT_S : START_LIMIT_S);
+}
+
+static int wait_ready(struct start *start, struct waiting *waiting, struct err *err)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = waiting->signals, .events = POLLIN },
+			{ .fd = waiting->progress, .events = POLLIN },
+			{ .fd = waiting->progress < 0 ? waiting->listener : -1, .events = POLLIN },
+			{ .fd = waiting->child, .events = POLLIN },
+		};
+		int rc = 0;
+
+		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (fds[0].revents != 0) {
+			waiting->broken_off = true;
+			return err_set(err, ERR_FAILED, "broken off");
+		}
+		if (fds[1].revents != 0)
+			rc = take_progress(waiting, start->spec, err);
+		else if (fds[2].revents != 0)
+			accept_keeper(waiting);
+		else if (fds[3].revents != 0)
+			rc = take_exit(start, waiting, err);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+		if (check_limits(start, waiting, err) < 0)
+			return -1;
+	}
+}
+
+static void drop_record(void *arg, const struct ctl_record *record)
+{
+	(void)arg;
+	(void)record;
+}
+
+/* A keeper that failed has undone its part; one that we gave up on is ended here. err keeps the first cause. */
+static void undo(struct start *start, const struct waiting *waiting)
+{
+	const char *const args[] = { "--destroy", start->spec->id, "--force", NULL };
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	if (waiting->broken_off)
+		(void)tool_run(start->config, args, drop_record, NULL, &ignored);
+	if (start->foreground && start->child > 0) {
+		(void)kill(start->child, SIGTERM);
+		(void)waitpid(start->child, NULL, 0);
+		start->child = 0;
+	}
+	(void)unlink(paths_spool(&start->spec->host, start->spec->id, path));
+}
+
+int start_sandbox(struct start *start, struct err *err)
+{
+	struct waiting waiting = {
+		.listener = -1, .progress = -1, .signals = -1, .child = -1, .stderr_fd = -1,
+		.unit = !start->foreground && unit_possible(),
+		.terminal = isatty(STDERR_FILENO) == 1,
+		.keeper_talks = start->foreground,
+		.since = now_s(),
+	};
+	int rc = -1;
+
+	start->child = 0;
+	if (waiting.unit)
+		start->spec->flags |= SPEC_IN_UNIT;
+	waiting.signals = catch_signals(err);
+	if (waiting.signals >= 0)
+		waiting.listener = listen_progress(start->spec->id, err);
+	if (waiting.listener >= 0 && spec_write_spool(start->spec, err) == 0) {
+		rc = launch(start, &waiting, err);
+		if (rc == 0)
+			rc = wait_ready(start, &waiting, err);
+		if (rc < 0)
+			undo(start, &waiting);
+	}
+	draw(&waiting, "");
+	fd_close(&waiting.listener);
+	fd_close(&waiting.progress);
+	fd_close(&waiting.signals);
+	fd_close(&waiting.child);
+	fd_close(&waiting.stderr_fd);
+	return rc;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/request.h"
+#include "cli/start.h"
+#include "store/paths.h"
+
+const struct opt verb_create_options[] = {
+	REQUEST_OPTIONS,
+	{ 'q', "quiet", NULL, "print nothing on stdout" },
+	{ 0 },
+};
+
+static int read_options(struct cli *cli, int argc, char **argv, struct request *request, bool *quiet, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
+	const char *value;
+	char **words;
+	int id, n;
+
+	while ((id = opt_next(&opts, &value, err)) > 0) {
+		if (id == 'q')
+			*quiet = true;
+		else if (request_option(request, id, value, err) < 0)
+			return -1;
+	}
+	if (id < 0)
+		return -1;
+	words = opt_rest(&opts, &n);
+	if (n != 1)
+		return cli_usage(cli, err, n < 1 ? "the name is missing" : "one name, please");
+	request->name = words[0];
+	return 0;
+}
+
+/* The keeper's symlink(2) decides; this only spares the user the wait. A link that leads nowhere is nobody's. */
+static int check_free(const struct spec *spec, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (access(paths_name(&spec->host, spec->name, path), F_OK) == 0)
+		return err_set(err, ERR_EXISTS, "there is a sandbox %s already", spec->name);
+	return 0;
+}
+
+int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	static struct spec spec;
+	struct request request = { .durable = true };
+	struct start start = { .config = &cli->config, .spec = &spec };
+	char date[STR_INSTANT_SIZE];
+	bool quiet = false, by_default = false;
+	int rc;
+
+	if (read_options(cli, argc, argv, &request, &quiet, err) < 0 || cli_begin(cli, err) < 0)
+		return -1;
+	rc = request_resolve(&request, &cli->config, time(NULL), &spec, &by_default, err);
+	if (rc == 0)
+		rc = check_free(&spec, err);
+	if (rc == 0)
+		rc = start_sandbox(&start, err);
+	if (rc == 0 && by_default)
+		log_info("%s ends at %s, this site's default life; --ttl chooses another", spec.name,
+			 str_from_instant(spec.deadline_s, date, sizeof(date)));
+	if (rc == 0 && !quiet)
+		(void)printf("%s\n", spec.name);
+	explicit_bzero(&spec, sizeof(spec));
+	return rc;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "cli/entryview.h"
+#include "cli/json.h"
+#include "cli/target.h"
+#include "cli/text.h"
+#include "store/entry.h"
+#include "store/status.h"
+
+const struct opt verb_ls_options[] = {
+	{ 'a', "all", NULL, "also what is only left for `mayfly reap`" },
+	{ 0 },
+};
+
+struct listing {
+	const struct cli *cli;
+	bool all;
+	struct text_table table;
+	json_t *list;
+};
+
+static bool is_listed(const struct listing *listing, enum store_state state)
+{
+	return listing->all || (state != STORE_EXPIRED && state != STORE_BROKEN);
+}
+
+/* One that can't be read is told, and doesn't hide the others. */
+static bool add_entry(const char *id, void *arg)
+{
+	static struct store_entry entry;
+	struct listing *listing = arg;
+	const struct host_config *host = &listing->cli->config.host;
+	struct entryview view;
+	long long left_s;
+	struct err err;
+
+	if (entry_load(host, id, &entry, &err) < 0 || entryview_left(host, &entry, &left_s, &err) < 0) {
+		if (err.code != ERR_NOT_FOUND) /* it ended while we looked */
+			log_warning("%s: %s", id, err.text);
+		return true;
+	}
+	if (!is_listed(listing, entry.state))
+		return true;
+	entryview_make(&view, &entry, left_s);
+	if (listing->list != NULL) {
+		int rc = json_array_append_new(listing->list, entryview_json(&entry, &view, false));
+
+		BUG_ON(rc < 0);
+	} else {
+		text_table_row(&listing->table, (const char *const[]){ view.name, view.state, view.owner, view.ends,
+								       view.left, view.ipv4 });
+	}
+	explicit_bzero(&entry, sizeof(entry));
+	return true;
+}
+
+int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
+	struct listing listing = { .cli = cli, .table.n_columns = 6 };
+	const char *value;
+	int id, n;
+
+	while ((id = opt_next(&opts, &value, err)) > 0)
+		listing.all = true;
+	if (id < 0)
+		return -1;
+	(void)opt_rest(&opts, &n);
+	if (n > 0)
+		return cli_usage(cli, err, "too many words");
+	if (cli_begin(cli, err) < 0)
+		return -1;
+	if (cli->json)
+		listing.list = json_array();
+	else
+		text_table_row(&listing.table,
+			       (const char *const[]){ "NAME", "STATE", "OWNER", "ENDS", "LEFT", "ADDRESS" });
+	if (entry_each(&cli->config.host, add_entry, &listing, err) < 0)
+		return -1;
+	if (cli->json)
+		return json_print(listing.list, err);
+	text_table_print(&listing.table, stdout);
+	text_table_free(&listing.table);
+	return 0;
+}
+
+static void line(struct text_table *table, const char *key, const char *value)
+{
+	char clean[1024];
+
+	if (value[0] != '\0')
+		text_table_row(table, (const char *const[]){ key, text_line(value, clean, sizeof(clean)) });
+}
+
+static void lines_of_spec(struct text_table *table, const struct spec *spec)
+{
+	char text[64];
+
+	line(table, "created", str_from_instant(spec->created_s, text, sizeof(text)));
+	line(table, "account", spec->account);
+	line(table, "memory", str_from_size(spec->memory_bytes, text, sizeof(text)));
+	line(table, "disk", spec->disk_bytes > 0 ? str_from_size(spec->disk_bytes, text, sizeof(text)) : "in memory");
+	line(table, "kernel", spec->kernel);
+	line(table, "image", spec->image);
+	line(table, "host key", spec->host_key_public);
+}
+
+static void lines_of_end(struct text_table *table, const struct end_record *end)
+{
+	char text[256], date[STR_INSTANT_SIZE];
+
+	(void)snprintf(text, sizeof(text), "%s at %s%s%.111s", status_reason_word(end->reason),
+		       str_from_instant(end->at_s, date, sizeof(date)), end->text[0] != '\0' ? ": " : "", end->text);
+	line(table, "last end", text);
+}
+
+static void print_entry(const struct store_entry *entry, const struct entryview *view)
+{
+	struct text_table table = { .n_columns = 2 };
+	char text[64];
+
+	line(&table, "name", view->name);
+	line(&table, "id", entry->id);
+	line(&table, "state", view->state);
+	line(&table, "owner", view->owner);
+	line(&table, "ends", view->ends);
+	line(&table, "left", view->left);
+	line(&table, "ipv4", view->ipv4);
+	line(&table, "ipv6", view->ipv6);
+	if (entry->has_deadline && entry->deadline.renewals > 0) {
+		(void)snprintf(text, sizeof(text), "%u", entry->deadline.renewals);
+		line(&table, "renewals", text);
+	}
+	if (entry->has_spec)
+		lines_of_spec(&table, &entry->spec);
+	if (view->ipv4[0] != '\0')
+		line(&table, "cgroup", entry->status.cgroup);
+	if (entry->has_end)
+		lines_of_end(&table, &entry->end);
+	text_table_print(&table, stdout);
+	text_table_free(&table);
+}
+
+int verb_show(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	static struct store_entry entry;
+	struct entryview view;
+	char id[ID_SIZE];
+	long long left_s;
+	int n, rc = 0;
+	char **words = opt_words(cli, argc, argv, 1, 1, &n, err);
+
+	if (words == NULL || cli_begin(cli, err) < 0 || target_find(&cli->config.host, words[0], id, err) < 0 ||
+	    entry_load(&cli->config.host, id, &entry, err) < 0 ||
+	    entryview_left(&cli->config.host, &entry, &left_s, err) < 0)
+		return -1;
+	entryview_make(&view, &entry, left_s);
+	if (cli->json)
+		rc = json_print(entryview_json(&entry, &view, true), err);
+	else
+		print_entry(&entry, &view);
+	explicit_bzero(&entry, sizeof(entry));
+	return rc;
+}

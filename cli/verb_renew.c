@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "cli/client.h"
+#include "cli/life.h"
+#include "cli/request.h"
+#include "cli/target.h"
+
+#define ANSWER_TIMEOUT_MS 10000
+
+enum { RENEW_TTL = OPT_LONG + 1, RENEW_UNTIL, RENEW_REASON };
+
+const struct opt verb_renew_options[] = {
+	{ RENEW_TTL, "ttl", "DURATION", "life from now: 30m, 12h, 7d, 2w" },
+	{ RENEW_UNTIL, "until", "DATE", "end: 2026-12-01 or 2026-12-01T17:00Z" },
+	{ RENEW_REASON, "reason", "TEXT", "why; it is written down with who" },
+	{ 0 },
+};
+
+struct renew_words {
+	const char *name, *reason;
+	struct life life;
+};
+
+static int read_words(struct cli *cli, int argc, char **argv, struct renew_words *words, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
+	const char *value;
+	char **rest;
+	int id, n;
+
+	while ((id = opt_next(&opts, &value, err)) > 0) {
+		if (id == RENEW_TTL)
+			words->life.ttl = value;
+		else if (id == RENEW_UNTIL)
+			words->life.until = value;
+		else
+			words->reason = value;
+	}
+	if (id < 0)
+		return -1;
+	rest = opt_rest(&opts, &n);
+	if (n != 1)
+		return cli_usage(cli, err, n < 1 ? "the name is missing" : "one name, please");
+	if (words->life.ttl == NULL && words->life.until == NULL)
+		return cli_usage(cli, err, "until when? --ttl or --until");
+	words->name = rest[0];
+	return 0;
+}
+
+/* A reason becomes one line of the journal. */
+static int take_reason(struct ctl_request *request, const char *reason, struct err *err)
+{
+	if (!str_copy(request->reason, sizeof(request->reason), reason))
+		return err_set(err, ERR_USAGE, "--reason: too long: at most %zu bytes", sizeof(request->reason) - 1);
+	for (const char *c = reason; *c != '\0'; c++) {
+		if ((unsigned char)*c < ' ' || *c == '\x7f')
+			return err_set(err, ERR_USAGE, "--reason: one line of text, please");
+	}
+	return 0;
+}
+
+int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct ctl_request request = { .type = CTL_RENEW };
+	struct renew_words words = { .reason = "" };
+	char id[ID_SIZE], date[STR_INSTANT_SIZE];
+	struct ctl_record answer;
+	auto_fd fd = -1;
+	bool by_default;
+
+	if (read_words(cli, argc, argv, &words, err) < 0 || cli_begin(cli, err) < 0 ||
+	    life_deadline(&words.life, &cli->config, time(NULL), &request.deadline_s, &by_default, err) < 0 ||
+	    take_reason(&request, words.reason, err) < 0 || target_find(&cli->config.host, words.name, id, err) < 0)
+		return -1;
+	request_login(request.who);
+	fd = client_open(&cli->config.host, id, words.name, err);
+	if (fd < 0 || client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0)
+		return -1;
+	(void)printf("%s ends at %s\n", words.name, str_from_instant(request.deadline_s, date, sizeof(date)));
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+
+/* reap, verify, host: what the keeper does as a tool, in words. */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/target.h"
+#include "cli/text.h"
+#include "cli/tool.h"
+
+enum { TOOLS_DRY_RUN = OPT_LONG + 1, TOOLS_FORCE };
+
+const struct opt verb_reap_options[] = {
+	{ TOOLS_DRY_RUN, "dry-run", NULL, "only say what would be ended" },
+	{ 0 },
+};
+
+const struct opt verb_host_options[] = {
+	{ TOOLS_FORCE, "force", NULL, "down: although sandboxes run" },
+	{ 0 },
+};
+
+/* "NAME: text", findings that are no good news marked. */
+static void print_record(void *arg, const struct ctl_record *record)
+{
+	char text[1024], name[128];
+	const char *who = record->name[0] != '\0' ? record->name : record->id;
+
+	(void)arg;
+	if (record->text[0] == '\0' || (record->type != CTL_ITEM && record->type != CTL_OK))
+		return;
+	(void)printf("%s%s%s%s\n", record->type == CTL_ITEM && record->code != 0 ? "BAD: " : "",
+		     text_line(who, name, sizeof(name)), who[0] != '\0' ? ": " : "",
+		     text_line(record->text, text, sizeof(text)));
+	(void)fflush(stdout);
+}
+
+static int run(struct cli *cli, const char *const args[], struct err *err)
+{
+	return tool_run(&cli->config, args, print_record, NULL, err);
+}
+
+int verb_reap(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
+	const char *args[] = { "--reap", NULL, NULL };
+	const char *value;
+	int id, n;
+
+	while ((id = opt_next(&opts, &value, err)) > 0)
+		args[1] = "--dry-run";
+	if (id < 0)
+		return -1;
+	(void)opt_rest(&opts, &n);
+	if (n > 0)
+		return cli_usage(cli, err, "too many words");
+	return cli_begin(cli, err) < 0 ? -1 : run(cli, args, err);
+}
+
+int verb_verify(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	int n;
+	char **words = opt_words(cli, argc, argv, 1, 1, &n, err), id[ID_SIZE];
+	const char *args[] = { "--verify", id, NULL };
+
+	if (words == NULL || cli_begin(cli, err) < 0 ||
+	    target_find_gone(&cli->config.host, words[0], id, err) < 0)
+		return -1;
+	return run(cli, args, err);
+}
+
+int verb_host(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
+	const char *args[] = { NULL, NULL, NULL };
+	const char *value;
+	char **words;
+	int id, n;
+
+	while ((id = opt_next(&opts, &value, err)) > 0)
+		args[1] = "--force";
+	if (id < 0)
+		return -1;
+	words = opt_rest(&opts, &n);
+	if (n == 1 && strcmp(words[0], "up") == 0 && args[1] == NULL)
+		args[0] = "--host-up";
+	else if (n == 1 && strcmp(words[0], "down") == 0)
+		args[0] = "--host-down";
+	else
+		return cli_usage(cli, err, "up or down, please");
+	return cli_begin(cli, err) < 0 ? -1 : run(cli, args, err);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/cli.h"
+
+/* The verbs' functions and option tables; each lives in verb_*.c. verbs.c holds the one table of them all. */
+
+int verb_create(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_run(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_ls(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_show(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_exec(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_logs(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_renew(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_reap(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_verify(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_host(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_doctor(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_version(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_help(struct cli *cli, int argc, char **argv, struct err *err);
+
+extern const struct opt verb_create_options[];
+extern const struct opt verb_run_options[];
+extern const struct opt verb_ls_options[];
+extern const struct opt verb_ssh_options[];
+extern const struct opt verb_exec_options[];
+extern const struct opt verb_logs_options[];
+extern const struct opt verb_renew_options[];
+extern const struct opt verb_destroy_options[];
+extern const struct opt verb_reap_options[];
+extern const struct opt verb_host_options[];
+extern const struct opt verb_doctor_options[];
+
+#endif
