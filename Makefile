@@ -159,11 +159,13 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # programs that run on the host's own kernel or in the lab: NAME.c needs the archives named in its first lines' LINK:
 TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/%,$(wildcard tests/*/*.c)))
+# 32-bit code in a 64-bit ELF file with a PVH note, as the monitor wants it
+MICRO_GUESTS := $(patsubst %.c,$(B)/%.elf,$(filter-out %/guest.c,$(wildcard tests/kvm/guest/*.c)))
 
 .PHONY: unit fuzz tools
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tools: $(TOOLS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
+tools: $(TOOLS) $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)
@@ -179,6 +181,14 @@ $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_host) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
+$(B)/tests/kvm/guest/%.elf: tests/kvm/guest/%.c $(addprefix tests/kvm/guest/,start.S guest.c guest.h guest.ld) | generated
+	@mkdir -p $(@D) $(B)/guest
+	$(Q)$(CC) -std=gnu17 -Os -m32 -march=i686 -mno-sse -mno-mmx -mno-80387 -ffreestanding -fno-pic -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -I. -nostdinc \
+		-isystem $(GCC_INCLUDE) -isystem $(B)/uapi -nostdlib -static -no-pie -Wl,--build-id=none,-m,elf_i386 \
+		-Wl,--no-warn-rwx-segments,-T,tests/kvm/guest/guest.ld -o $(B)/guest/$* $(filter-out %.h %.ld,$^)
+	$(Q)objcopy -O elf64-x86-64 $(B)/guest/$* $@
 
 # in the monitor's place in tests/jail: linked as the monitor is
 $(B)/tests/jail/inside: $(B)/vmm/obj/tests/jail/inside/main.o $(call archives,vmm,jail base)

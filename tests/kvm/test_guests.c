@@ -305,6 +305,8 @@ static void check_disk(struct run *run)
 static void make_tap(struct run *run)
 {
 	struct ifreq ifr = { .ifr_name = "mftest0" };
+	struct sockaddr_ll address = { .sll_family = AF_PACKET,
+				       .sll_protocol = htons(ETH_P_802_EX1) };
 	int sock;
 
 	must(unshare(CLONE_NEWNET), "unshare");
@@ -316,6 +318,8 @@ static void make_tap(struct run *run)
 	must(ioctl(sock, SIOCSIFFLAGS, &ifr), "SIOCSIFFLAGS");
 	close(sock);
 	run->tap_peer = must(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "socket");
+	address.sll_ifindex = (int)if_nametoindex(ifr.ifr_name);
+	must(bind(run->tap_peer, (struct sockaddr *)&address, sizeof(address)), "bind");
 }
 
 /* Frames of our own ethertype, which nothing else on that link sends. */
@@ -334,11 +338,7 @@ static void play_peer(struct run *run)
 {
 	const uint8_t pong[60] = { 0x02, 0x4d, 0x46, 0,	   0,	 1,   2,   2,	2,
 				   2,	 2,    2,    0x88, 0xb5, 'p', 'o', 'n', 'g' };
-	struct sockaddr_ll address = { .sll_family = AF_PACKET,
-				       .sll_protocol = htons(ETH_P_802_EX1),
-				       .sll_ifindex = (int)if_nametoindex("mftest0") };
 
-	must(bind(run->tap_peer, (struct sockaddr *)&address, sizeof(address)), "bind");
 	expect_frame(run->tap_peer, "ping");
 	must((int)send(run->tap_peer, pong, sizeof(pong), 0), "send");
 	expect_frame(run->tap_peer, "pong");

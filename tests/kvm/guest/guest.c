@@ -98,12 +98,17 @@ void guest_queue_add(struct guest_queue *q, const void *buf, uint32_t len, bool 
 	q->n_desc++;
 }
 
-void guest_queue_offer(struct guest_queue *q)
+void guest_queue_again(struct guest_queue *q)
 {
 	q->avail.ring[q->avail.idx % GUEST_RING] = 0;
 	__atomic_store_n(&q->avail.idx, (uint16_t)(q->avail.idx + 1), __ATOMIC_SEQ_CST);
-	q->n_desc = 0;
 	guest_write(q->window, VIRTIO_MMIO_QUEUE_NOTIFY, q->index);
+}
+
+void guest_queue_offer(struct guest_queue *q)
+{
+	q->n_desc = 0;
+	guest_queue_again(q);
 }
 
 int32_t guest_queue_wait(struct guest_queue *q)

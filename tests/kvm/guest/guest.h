@@ -58,6 +58,7 @@ void guest_queue_start(enum guest_slot slot, uint32_t index, struct guest_queue 
 /* Build a chain from buffer to buffer, then offer it. The first buffer is descriptor 0. */
 void guest_queue_add(struct guest_queue *q, const void *buf, uint32_t len, bool writable);
 void guest_queue_offer(struct guest_queue *q);
+void guest_queue_again(struct guest_queue *q); /* the same chain once more, once it has come back */
 /* Wait for the chain; bytes written by the device, -1 when it doesn't come back. */
 int32_t guest_queue_wait(struct guest_queue *q);
 
