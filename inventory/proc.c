@@ -34,7 +34,7 @@ static int each_process(struct inventory *inventory, process_fn *look, struct er
 /* comm, flags and starttime of /proc/PID/stat; false when the process is gone or a kernel thread. */
 static bool read_stat(const char *pid, char comm[64], unsigned long long *start)
 {
-	char path[64], text[1024];
+	char path[300], text[1024];
 	const char *open_paren, *close_paren;
 	unsigned long flags;
 	FILE *f;
@@ -61,7 +61,7 @@ static void one_process(struct inventory *inventory, const char *pid)
 {
 	unsigned long long start;
 	struct stat st;
-	char path[64], comm[64];
+	char path[300], comm[64];
 
 	(void)snprintf(path, sizeof(path), "/proc/%s", pid);
 	if (atoi(pid) == getpid() || stat(path, &st) < 0 || !read_stat(pid, comm, &start))
@@ -79,7 +79,7 @@ static void namespaces_of(struct inventory *inventory, const char *pid)
 	static const char *const kinds[] = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		char path[64], name[64];
+		char path[300], name[64];
 		ssize_t n;
 
 		(void)snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kinds[i]);
