@@ -95,6 +95,19 @@ static int initrd_append(int fd, const struct guest_config *config, const struct
 	return initrd_member(fd, "TRAILER!!!", 0, 0);
 }
 
+/* The same memfd behind a read-only descriptor: the monitor takes no descriptor of it that could write. */
+static int initrd_read_only(int fd, struct err *err)
+{
+	char path[32];
+	int again;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	if (again < 0)
+		return err_sys(err, "can't open the initrd again");
+	return again;
+}
+
 int initrd_make(int base_fd, const struct guest_config *config, const struct spec *spec, struct err *err)
 {
 	auto_fd fd = memfd_create("mayfly-initrd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -112,5 +125,5 @@ int initrd_make(int base_fd, const struct guest_config *config, const struct spe
 		return err_sys(err, "can't write the initrd");
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		return err_sys(err, "can't seal the initrd");
-	return fd_take(&fd);
+	return initrd_read_only(fd, err);
 }
