@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
-/* Registers, by a device of two queues and ten bytes of configuration that notes what it is called for. */
+/* Registers, by a device of two queues and ten bytes of configuration that notes what it is called
+ * for. */
 #include "tests/unit/support/driver.h"
 
 #include "base/bug.h"

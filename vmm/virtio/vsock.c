@@ -402,6 +402,7 @@ static bool serve_tx(struct vsock *v)
 	struct virtio_dev *dev = &v->dev;
 	struct virtq_chain chain;
 	uint32_t n = 0;
+	bool more;
 
 	while (n < VIRTIO_BATCH && v->n_rsts < VSOCK_MAX_RSTS &&
 	       virtio_dev_pop(dev, VSOCK_QUEUE_TX, &chain)) {
@@ -418,8 +419,9 @@ static bool serve_tx(struct vsock *v)
 	}
 	if (n > 0)
 		virtio_dev_notify(dev, VSOCK_QUEUE_TX);
+	more = n == VIRTIO_BATCH || v->n_rsts == VSOCK_MAX_RSTS;
 	settle(v);
-	return n > 0 && v->n_rsts < VSOCK_MAX_RSTS;
+	return more && v->n_rsts < VSOCK_MAX_RSTS;
 }
 
 /* ---- stream to guest ---- */
