@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "store/paths.h"
 
@@ -159,9 +160,12 @@ int host_state_each(const struct host_config *host, const char *kind,
 
 int host_state_forget(const struct host_config *host, struct err *err)
 {
+	/* the second one is what a crash in fd_replace_file leaves */
+	static const char *const names[] = { FILE_NAME, FILE_NAME ".new" };
 	char path[PATHS_SIZE];
 
-	if (unlink(paths_state(host, FILE_NAME, path)) < 0 && errno != ENOENT)
-		return err_sys(err, "can't remove %s", path);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (unlink(paths_state(host, names[i], path)) < 0 && errno != ENOENT)
+			return err_sys(err, "can't remove %s", path);
 	return 0;
 }
