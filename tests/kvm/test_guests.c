@@ -401,47 +401,24 @@ static void talk(struct run *run)
 	close(offered);
 }
 
-static void be_lost(struct run *run)
-{
-	(void)run;
-}
+/* One thing is other than agreed. */
+#define SPOIL(name, how)                                                                           \
+	static void name(struct run *run)                                                          \
+	{                                                                                          \
+		how;                                                                               \
+	}
 
-static void give_text_as_kernel(struct run *run)
-{
-	close(run->kernel);
-	run->kernel = must(open("Makefile", O_RDONLY | O_CLOEXEC), "Makefile");
-}
-
-static void give_writable_kernel(struct run *run)
-{
-	close(run->kernel);
-	run->kernel = memory_file(4096);
-}
-
-static void give_read_only_disk(struct run *run)
-{
-	run->record.disks[1].flags = 0;
-}
-
-static void give_two_vcpus(struct run *run)
-{
-	run->record.n_vcpus = 2;
-}
-
-static void give_no_version(struct run *run)
-{
-	run->record.version++;
-}
-
-static void give_large_initrd(struct run *run)
-{
-	run->initrd = reopen_read_only(memory_file(16u << 20));
-}
-
-static void give_endless_cmdline(struct run *run)
-{
-	memset(run->record.cmdline, 'x', sizeof(run->record.cmdline));
-}
+SPOIL(give_text_as_kernel, run->kernel = must(open("Makefile", O_RDONLY | O_CLOEXEC), "Makefile"))
+SPOIL(give_writable_kernel, run->kernel = memory_file(4096))
+SPOIL(give_large_initrd, run->initrd = reopen_read_only(memory_file(16u << 20)))
+SPOIL(give_read_only_disk, run->record.disks[1].flags = 0)
+SPOIL(give_two_vcpus, run->record.n_vcpus = 2)
+SPOIL(give_nine_vcpus, run->record.n_vcpus = 9)
+SPOIL(give_no_memory, run->record.memory_bytes = 0)
+SPOIL(give_other_version, run->record.version++)
+SPOIL(give_unknown_flag, run->record.flags |= 1u << 31)
+SPOIL(give_host_cid, (run->record.flags |= LAUNCH_VSOCK, run->record.guest_cid = 2))
+SPOIL(give_endless_cmdline, memset(run->record.cmdline, 'x', sizeof(run->record.cmdline)))
 
 #define GUEST(g) .name = g, .guest = g
 #define REFUSED(what, how, text)                                                                   \
@@ -453,6 +430,8 @@ static const struct test tests[] = {
 	{ GUEST("console"), .end = LAUNCH_END_RESET,
 	  .expect = "hello from the guest\nand once more\n" },
 	{ GUEST("halt"), .end = LAUNCH_END_HALTED, .expect = "halting\n" },
+	{ "halt before the second vCPU starts", "halt", .prepare = give_two_vcpus,
+	  .end = LAUNCH_END_HALTED, .expect = "halting\n" },
 	{ GUEST("irq"), .end = LAUNCH_END_RESET },
 	{ GUEST("rng"), .end = LAUNCH_END_RESET },
 	{ GUEST("blk"), .n_disks = 2, .prepare = fill_disk, .afterwards = check_disk,
@@ -462,13 +441,16 @@ static const struct test tests[] = {
 	{ GUEST("vsock"), LAUNCH_VSOCK, .meanwhile = talk, .end = LAUNCH_END_RESET },
 	{ GUEST("ports"), .end = LAUNCH_END_RESET },
 	{ GUEST("hostile"), .end = LAUNCH_END_RESET },
-	{ "keeper lost", "halt", .meanwhile = be_lost, .end = LAUNCH_END_KEEPER_LOST },
+	{ "keeper lost", "halt", .end = LAUNCH_END_KEEPER_LOST },
 	REFUSED("kernel is a text", give_text_as_kernel, "kernel: not an ELF file"),
 	REFUSED("kernel is writable", give_writable_kernel, "may be written"),
 	REFUSED("disk is not writable", give_read_only_disk, "disk 1: is not read-only"),
 	REFUSED("initrd larger than memory", give_large_initrd, "initrd: "),
-	REFUSED("two vCPUs", give_two_vcpus, "2 vCPUs"),
-	REFUSED("record of another version", give_no_version, "another version"),
+	REFUSED("no memory", give_no_memory, "memory isn't a multiple"),
+	REFUSED("unknown flag", give_unknown_flag, "unknown flags"),
+	REFUSED("CID of the host", give_host_cid, "can't be a guest's CID"),
+	REFUSED("nine vCPUs", give_nine_vcpus, "9 vCPUs"),
+	REFUSED("record of another version", give_other_version, "another version"),
 	REFUSED("command line not terminated", give_endless_cmdline, "isn't terminated"),
 };
 

@@ -63,9 +63,9 @@ int launch_check(const struct launch_record *record, struct err *err)
 		return err_set(
 			err, ERR_USAGE,
 			"launch record: memory isn't a multiple of 2 MiB from 16 MiB to 64 GiB");
-	if (record->n_vcpus != 1)
-		return err_set(err, ERR_USAGE, "launch record: %u vCPUs, only one is possible",
-			       record->n_vcpus);
+	if (record->n_vcpus < 1 || record->n_vcpus > LAUNCH_MAX_VCPUS)
+		return err_set(err, ERR_USAGE, "launch record: %u vCPUs, 1 to %d are possible",
+			       record->n_vcpus, LAUNCH_MAX_VCPUS);
 	if (record->console_ring_bytes < LAUNCH_MIN_RING ||
 	    record->console_ring_bytes > LAUNCH_MAX_RING)
 		return err_set(err, ERR_USAGE,

@@ -58,7 +58,8 @@ static void loop_serve_doorbell(struct machine *machine, uint32_t slot, uint32_t
 
 	(void)events;
 	event_clear(device->doorbell_fd[queue]);
-	device->dev->model->kick(device->dev, queue);
+	if (device->dev->model->kick(device->dev, queue))
+		event_raise(device->doorbell_fd[queue]); /* the rest after the others' turn */
 }
 
 static void loop_serve_tap(struct machine *machine, uint32_t slot, uint32_t queue, short events)
