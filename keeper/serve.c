@@ -3,6 +3,7 @@
 #include "keeper/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,11 +118,12 @@ static void serve_connect(struct keeper *k, struct serve_client *client, const s
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
 		return;
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "too many connections", -1);
 		return;
 	}
-	if (pass_send(k->channel_fd, &msg, sizeof(msg), pair[1]) < 0)
+	/* the monitor's end alone never blocks; each end has a description of its own */
+	if (fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 || pass_send(k->channel_fd, &msg, sizeof(msg), pair[1]) < 0)
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not take connections", -1);
 	else
 		serve_answer(k, client, CTL_OK, 0, "", pair[0]);

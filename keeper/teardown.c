@@ -159,16 +159,35 @@ static void teardown_announce(struct teardown *t)
 	if (t->journal_fd >= 0 &&
 	    access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
 		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
-	(void)journal_event(t->journal_fd, &ignored, "ended %s %s", status_reason_word(t->reason),
-			    t->text ? t->text : "");
+	(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s", status_reason_word(t->reason),
+			    t->text && t->text[0] ? " " : "", t->text ? t->text : "");
 	if (status_read(t->host, t->id, &status, &ignored) == 0) {
 		status.phase = STATUS_ENDING;
 		(void)status_write(t->host, t->id, &status, &ignored);
 	}
 }
 
+/* The object's name as its intent had it. */
+static const char *teardown_object(const struct teardown *t, const char *kind, char buf[ID_NAME_SIZE])
+{
+	if (strcmp(kind, "name") == 0 && t->name[0])
+		return t->name;
+	if (strcmp(kind, "cgroup") == 0 && t->cgroup[0])
+		return t->cgroup;
+	if (strcmp(kind, "table") == 0) {
+		id_table(t->id, buf);
+		return buf;
+	}
+	if (strcmp(kind, "tap") == 0) {
+		id_tap(t->id, buf);
+		return buf;
+	}
+	return t->id;
+}
+
 static bool teardown_row(struct teardown *t, const struct row *row, struct err *err)
 {
+	char name[ID_NAME_SIZE];
 	struct err ignored;
 	int absent;
 
@@ -178,7 +197,7 @@ static bool teardown_row(struct teardown *t, const struct row *row, struct err *
 	if (absent == 0)
 		(void)err_set(err, ERR_RESIDUE, "it is still there");
 	if (absent == 1 && row->undo != undo_slot) /* that one writes the receipt's last lines itself */
-		(void)journal_gone(t->journal_fd, row->kind, t->id, &ignored);
+		(void)journal_gone(t->journal_fd, row->kind, teardown_object(t, row->kind, name), &ignored);
 	return absent == 1;
 }
 

@@ -278,9 +278,9 @@ static int undo_slot_file(struct teardown *t, struct err *err)
 int undo_slot(struct teardown *t, struct err *err)
 {
 	if (journal_gone(t->journal_fd, "slot", t->id, err) < 0 ||
-	    journal_event(t->journal_fd, err, "%s %s %s",
-			  t->depth == TEARDOWN_ALL ? "gone" : "stopped",
-			  status_reason_word(t->reason), t->text ? t->text : "") < 0)
+	    journal_event(t->journal_fd, err, "%s %s%s%s", t->depth == TEARDOWN_ALL ? "gone" : "stopped",
+			  status_reason_word(t->reason), t->text && t->text[0] ? " " : "",
+			  t->text ? t->text : "") < 0)
 		return -1;
 	return t->has_slot ? undo_slot_file(t, err) : 0;
 }
