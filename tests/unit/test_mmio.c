@@ -251,6 +251,8 @@ static void reset_then_fresh_start(void **state)
 		driver_set(&d, VIRTIO_MMIO_STATUS, 0);
 		assert_int_equal(driver_get(&d, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 		assert_int_equal(dev.driver_features, 0);
+		assert_int_equal(d.mmio.queue_sel, 0);
+		assert_int_equal(d.mmio.driver_features_sel, 0);
 		for (uint32_t q = 0; q < 2; q++) {
 			driver_set(&d, VIRTIO_MMIO_QUEUE_SEL, q);
 			assert_int_equal(driver_get(&d, VIRTIO_MMIO_QUEUE_READY), 0);

@@ -384,6 +384,8 @@ static void slow_host_holds_the_guest_back(void **state)
 	assert_int_equal(hdr.fwd_cnt, VSOCK_BUF_LEN + 1000);
 	assert_memory_equal(streams[0].to_host, text, VSOCK_BUF_LEN + 1000);
 	assert_true(wants(0, VSOCK_WANT_READ));
+	send_data(OFFER_PORT, text, 2048); /* too little to speak of */
+	expect_silence();
 }
 
 static void guest_overdraws_its_credit(void **state)
@@ -774,6 +776,22 @@ static void rst_crosses_rst(void **state)
 	expect_silence();
 }
 
+static void what_is_owed_dies_with_the_driver(void **state)
+{
+	(void)state;
+	give_rx(1);
+	open_by_guest(0);
+	vsock_close(&v, 0);
+	send_op(99, OP(RW));
+	assert_int_equal(v.conns[0].state, VSOCK_CLOSING);
+	assert_int_equal(v.n_rsts, 1);
+	driver_set(&d, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(vsock_free_slot(&v), 0);
+	driver_start(&d, &v.dev, F_BASE, 64);
+	give_rx(4);
+	expect_silence();
+}
+
 /* A guest that makes us owe RSTs and never takes them: we stop listening, nothing is lost, nothing
  * grows. */
 static void rst_flood(void **state)
@@ -911,6 +929,7 @@ int main(void)
 		T(wrong_ops),
 		T(without_receive_buffers),
 		T(rst_crosses_rst),
+		T(what_is_owed_dies_with_the_driver),
 		T(rst_flood),
 		T(all_slots),
 		T(host_ports_are_not_used_twice),
