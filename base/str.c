@@ -32,7 +32,7 @@ static bool take_digits(const char **p, uint64_t max, uint64_t *out)
 	for (; *s >= '0' && *s <= '9'; s++) {
 		uint64_t digit = (uint64_t)(*s - '0');
 
-		if (value > (max - digit) / 10 && (digit > max || value * 10 > max - digit))
+		if (digit > max || value > (max - digit) / 10)
 			return false;
 		value = value * 10 + digit;
 	}
@@ -194,12 +194,18 @@ const char *str_from_duration(uint64_t seconds, char *buf, size_t size)
 {
 	unsigned long long d = seconds / 86400, h = seconds / 3600 % 24, m = seconds / 60 % 60, s = seconds % 60;
 
-	if (d > 0)
+	if (d > 0 && h > 0)
 		(void)snprintf(buf, size, "%llud %lluh", d, h);
-	else if (h > 0)
+	else if (d > 0)
+		(void)snprintf(buf, size, "%llud", d);
+	else if (h > 0 && m > 0)
 		(void)snprintf(buf, size, "%lluh %llum", h, m);
-	else if (m > 0)
+	else if (h > 0)
+		(void)snprintf(buf, size, "%lluh", h);
+	else if (m > 0 && s > 0)
 		(void)snprintf(buf, size, "%llum %llus", m, s);
+	else if (m > 0)
+		(void)snprintf(buf, size, "%llum", m);
 	else
 		(void)snprintf(buf, size, "%llus", s);
 	return buf;

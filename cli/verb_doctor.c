@@ -24,6 +24,7 @@ const struct opt verb_doctor_options[] = {
 struct findings {
 	const char *only; /* NULL: all */
 	unsigned n;
+	bool keeper_looked;
 	bool json;
 	json_t *list;
 	unsigned n_bad;
@@ -59,8 +60,12 @@ static void report(struct findings *findings, bool good, const char *text)
 
 static void take_record(void *arg, const struct ctl_record *record)
 {
-	if (record->type == CTL_ITEM)
-		report(arg, record->code == 0, record->text);
+	struct findings *findings = arg;
+
+	if (record->type != CTL_ITEM)
+		return;
+	findings->keeper_looked = true;
+	report(findings, record->code == 0, record->text);
 }
 
 struct needed_file {
@@ -91,14 +96,14 @@ static void check_files(struct findings *findings, const struct config *config)
 	}
 }
 
-/* Looking must go on when one of the looks fails. */
+/* A keeper that has looked and ends with an error only counts its bad news once more. */
 static void check_kernel(struct findings *findings, const struct config *config)
 {
 	static const char *const args[] = { "--doctor", NULL };
 	char text[ERR_TEXT_MAX + 64];
 	struct err err;
 
-	if (tool_run(config, args, take_record, findings, &err) >= 0)
+	if (tool_run(config, args, take_record, findings, &err) >= 0 || findings->keeper_looked)
 		return;
 	(void)snprintf(text, sizeof(text), "%s: the keeper's checks did not run: %s",
 		       findings->only != NULL ? findings->only : "host", err.text);
