@@ -43,6 +43,14 @@ struct expected_fd {
 	bool read_only;
 };
 
+/* Opened read-only, or a memfd whose content is sealed. */
+static bool is_read_only(int fd, int flags)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return (flags & O_ACCMODE) == O_RDONLY || (seals >= 0 && (seals & F_SEAL_WRITE));
+}
+
 static int check_fd(const struct expected_fd *want, struct err *err)
 {
 	struct stat st;
@@ -53,7 +61,7 @@ static int check_fd(const struct expected_fd *want, struct err *err)
 	if ((st.st_mode & S_IFMT) != want->type)
 		return err_set(err, ERR_FAILED, "descriptor %d (%s) is of another type (mode %o)",
 			       want->fd, want->name, st.st_mode);
-	if (want->read_only && (flags & O_ACCMODE) != O_RDONLY)
+	if (want->read_only && !is_read_only(want->fd, flags))
 		return err_set(err, ERR_FAILED, "descriptor %d (%s) may be written", want->fd,
 			       want->name);
 	return 0;
