@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * Each device model behind its registers. Input: one byte for the device, then commands: register
+ * reads and writes, writes to guest memory, kicks, what happens on the host's side. Two commands
+ * only save the fuzzer time: START takes the driver's way to DRIVER_OK, ADD puts a chain on a ring.
+ * Backends touch every byte that they are given and answer as the input says.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+#include <linux/virtio_vsock.h>
+
+#include "base/bug.h"
+#include "vmm/virtio/blk.h"
+#include "vmm/virtio/console.h"
+#include "vmm/virtio/mmio.h"
+#include "vmm/virtio/net.h"
+#include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
+
+#define LOW_LEN	  0x8000
+#define HIGH_GPA  0x100000000ull
+#define HIGH_LEN  0x1000
+#define RINGS	  0x4000 /* START puts queue q's rings at RINGS + q * RING_STEP */
+#define RING_STEP 0x1000
+#define RING_SIZE 16
+#define DISK_LEN  4096
+#define GUEST_CID 3
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum device { DEV_BLK, DEV_NET, DEV_CONSOLE, DEV_RNG, DEV_VSOCK, N_DEVICES };
+
+static const uint8_t *input;
+static size_t input_len;
+static struct mem mem;
+static struct mmio_dev mmio;
+static union {
+	struct virtio_dev dev;
+	struct blk blk;
+	struct net net;
+	struct console console;
+	struct rng rng;
+	struct vsock vsock;
+} model;
+static uint16_t next_desc[VIRTIO_MAX_QUEUES]; /* of START's rings */
+static bool slot_open[VSOCK_MAX_CONNS];
+
+static uint8_t next(void)
+{
+	if (input_len == 0)
+		return 0;
+	input_len--;
+	return *input++;
+}
+
+static uint64_t next_n(uint32_t n)
+{
+	uint64_t value = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		value |= (uint64_t)next() << (8 * i);
+	return value;
+}
+
+static size_t total_len(const struct iovec *iov, int n)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+/* An answer of at most len: all, some, or an error. */
+static ssize_t answer(size_t len)
+{
+	uint8_t how = next();
+
+	if (how < 128)
+		return (ssize_t)len;
+	if (how < 192)
+		return (ssize_t)(len * (how - 128u) / 64);
+	return how < 224 ? -EAGAIN : -EIO;
+}
+
+static ssize_t take(const struct iovec *iov, int n)
+{
+	static uint8_t sum;
+
+	for (int i = 0; i < n; i++) {
+		for (size_t k = 0; k < iov[i].iov_len; k++)
+			sum = (uint8_t)(sum + ((const uint8_t *)iov[i].iov_base)[k]);
+	}
+	return answer(total_len(iov, n));
+}
+
+static ssize_t give(const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++)
+		memset(iov[i].iov_base, 'g', iov[i].iov_len);
+	return answer(total_len(iov, n));
+}
+
+static ssize_t net_recv(void *ctx, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	return give(iov, n);
+}
+
+static void check_disk_range(const struct iovec *iov, int n, uint64_t offset)
+{
+	BUG_ON(offset > DISK_LEN || total_len(iov, n) > DISK_LEN - offset);
+}
+
+static ssize_t blk_give(void *ctx, const struct iovec *iov, int n, uint64_t offset)
+{
+	(void)ctx;
+	check_disk_range(iov, n, offset);
+	return give(iov, n);
+}
+
+static ssize_t blk_take(void *ctx, const struct iovec *iov, int n, uint64_t offset)
+{
+	(void)ctx;
+	check_disk_range(iov, n, offset);
+	return take(iov, n);
+}
+
+static int blk_flush(void *ctx)
+{
+	(void)ctx;
+	return next() < 192 ? 0 : -EIO;
+}
+
+static ssize_t net_send(void *ctx, const struct iovec *iov, int n)
+{
+	size_t len = total_len(iov, n);
+
+	(void)ctx;
+	BUG_ON(len < NET_HDR_LEN + NET_MIN_FRAME_LEN || len > NET_HDR_LEN + NET_MAX_FRAME_LEN);
+	return take(iov, n);
+}
+
+static void console_write(void *ctx, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	BUG_ON(total_len(iov, n) > CONSOLE_MAX_WRITE);
+	take(iov, n);
+}
+
+static ssize_t rng_fill(void *ctx, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	BUG_ON(total_len(iov, n) > RNG_MAX_FILL);
+	return give(iov, n);
+}
+
+static ssize_t vsock_give(void *ctx, uint32_t slot, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	BUG_ON(!slot_open[slot]);
+	return give(iov, n);
+}
+
+static ssize_t vsock_take(void *ctx, uint32_t slot, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	BUG_ON(!slot_open[slot] || total_len(iov, n) == 0);
+	return take(iov, n);
+}
+
+static void vsock_shutdown(void *ctx, uint32_t slot)
+{
+	(void)ctx;
+	BUG_ON(!slot_open[slot]);
+}
+
+static void vsock_closed(void *ctx, uint32_t slot)
+{
+	(void)ctx;
+	BUG_ON(!slot_open[slot]);
+	slot_open[slot] = false;
+}
+
+static void no_irq(void *ctx)
+{
+	(void)ctx;
+}
+
+static void init_model(enum device device)
+{
+	static const struct blk_backend blk = { blk_give, blk_take, blk_flush };
+	static const struct net_backend net = { net_send, net_recv };
+	static const struct console_backend console = { console_write };
+	static const struct rng_backend rng = { rng_fill };
+	static const struct vsock_backend vsock = { vsock_give, vsock_take, vsock_shutdown,
+						    vsock_closed };
+	const struct blk_config config = { .capacity_bytes = DISK_LEN, .read_only = false };
+	const struct virtio_irq irq = { .raise = no_irq };
+
+	memset(&model, 0, sizeof(model));
+	memset(next_desc, 0, sizeof(next_desc));
+	memset(slot_open, 0, sizeof(slot_open));
+	switch (device) {
+	case DEV_BLK:
+		blk_init(&model.blk, &mem, irq, &blk, NULL, &config);
+		break;
+	case DEV_NET:
+		net_init(&model.net, &mem, irq, &net, NULL, (const uint8_t[6]){ 2 });
+		break;
+	case DEV_CONSOLE:
+		console_init(&model.console, &mem, irq, &console, NULL);
+		break;
+	case DEV_RNG:
+		rng_init(&model.rng, &mem, irq, &rng, NULL);
+		break;
+	default:
+		vsock_init(&model.vsock, &mem, irq, &vsock, NULL, GUEST_CID);
+	}
+	mmio_init(&mmio, &model.dev);
+}
+
+static void set(uint64_t reg, uint32_t value)
+{
+	mmio_write(&mmio, reg, &value, sizeof(value));
+}
+
+static void start(void)
+{
+	uint64_t features = model.dev.features & ~next_n(1);
+
+	memset(mem.regions[0].host + RINGS, 0, LOW_LEN - RINGS);
+	memset(next_desc, 0, sizeof(next_desc));
+	set(VIRTIO_MMIO_STATUS, 0);
+	set(VIRTIO_MMIO_STATUS, 1);
+	set(VIRTIO_MMIO_STATUS, 3);
+	for (uint32_t sel = 0; sel < 2; sel++) {
+		set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, sel);
+		set(VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> (32 * sel)));
+	}
+	set(VIRTIO_MMIO_STATUS, 11);
+	for (uint32_t q = 0; q < model.dev.model->n_queues; q++) {
+		uint32_t rings = RINGS + q * RING_STEP;
+
+		set(VIRTIO_MMIO_QUEUE_SEL, q);
+		set(VIRTIO_MMIO_QUEUE_NUM, RING_SIZE);
+		set(VIRTIO_MMIO_QUEUE_DESC_LOW, rings);
+		set(VIRTIO_MMIO_QUEUE_AVAIL_LOW, rings + 0x400);
+		set(VIRTIO_MMIO_QUEUE_USED_LOW, rings + 0x800);
+		set(VIRTIO_MMIO_QUEUE_READY, 1);
+	}
+	set(VIRTIO_MMIO_STATUS, 15);
+}
+
+static void kick(uint32_t queues)
+{
+	for (uint32_t q = 0; q < model.dev.model->n_queues; q++) {
+		if ((queues & 1u << q) != 0)
+			(void)model.dev.model->kick(&model.dev, q);
+	}
+}
+
+/* Put a chain on START's ring of queue q. */
+static void add_chain(uint32_t q, const struct vring_desc *bufs, uint32_t n)
+{
+	uint8_t *rings = mem.regions[0].host + RINGS + q * RING_STEP;
+	struct vring_desc *desc = (void *)rings;
+	struct vring_avail *avail = (void *)(rings + 0x400);
+	uint16_t head = next_desc[q];
+
+	for (uint32_t i = 0; i < n; i++) {
+		desc[(head + i) % RING_SIZE] = bufs[i];
+		desc[(head + i) % RING_SIZE].next = (uint16_t)((head + i + 1) % RING_SIZE);
+		if (i + 1 < n)
+			desc[(head + i) % RING_SIZE].flags |= VRING_DESC_F_NEXT;
+	}
+	next_desc[q] = (uint16_t)((head + n) % RING_SIZE);
+	avail->ring[avail->idx % RING_SIZE] = head;
+	avail->idx++;
+}
+
+/* A chain of up to four buffers, wherever. */
+static void add(void)
+{
+	uint32_t q = next() % 3, n = 1 + next() % 4;
+	struct vring_desc bufs[4];
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint16_t flags = next() & (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT);
+		uint64_t addr = next_n(2) % RINGS;
+
+		bufs[i] = (struct vring_desc){ addr, (uint32_t)next_n(2), flags, 0 };
+	}
+	add_chain(q, bufs, n);
+}
+
+static void blk_request(void)
+{
+	struct virtio_blk_outhdr hdr = { .type = next() % 10u, .sector = next() };
+	uint16_t in = hdr.type == VIRTIO_BLK_T_OUT ? 0 : VRING_DESC_F_WRITE;
+	const struct vring_desc bufs[] = {
+		{ 0x100, sizeof(hdr), 0, 0 },
+		{ 0x1000, next() * 32u, in, 0 },
+		{ 0x200, 1, VRING_DESC_F_WRITE, 0 },
+	};
+
+	memcpy(mem.regions[0].host + 0x100, &hdr, sizeof(hdr));
+	add_chain(0, bufs, ARRAY_SIZE(bufs));
+	kick(1);
+}
+
+/* A packet of few ports, so that it often hits a connection. */
+static void vsock_packet(void)
+{
+	uint8_t port = next();
+	struct virtio_vsock_hdr hdr = {
+		.src_cid = GUEST_CID,
+		.dst_cid = VSOCK_HOST_CID,
+		.src_port = port & 3,
+		.dst_port = port & 0x80 ? VSOCK_FIRST_HOST_PORT + (port >> 2 & 3) : port >> 2 & 3,
+		.len = next() * 16u,
+		.type = VIRTIO_VSOCK_TYPE_STREAM,
+		.op = next() % 9,
+		.flags = next() & 3,
+		.buf_alloc = next() * 64u,
+		.fwd_cnt = next() * 16u,
+	};
+	const struct vring_desc bufs[] = { { 0x100, sizeof(hdr), 0, 0 },
+					   { 0x1000, hdr.len, 0, 0 } };
+
+	memcpy(mem.regions[0].host + 0x100, &hdr, sizeof(hdr));
+	add_chain(VSOCK_QUEUE_TX, bufs, ARRAY_SIZE(bufs));
+	kick(1u << VSOCK_QUEUE_TX);
+}
+
+static void give_buffer(void)
+{
+	const struct vring_desc buf = { 0x2000, next() * 16u, VRING_DESC_F_WRITE, 0 };
+
+	add_chain(0, &buf, 1);
+	kick(1);
+}
+
+/* What a driver of this device does. */
+static void talk(enum device device)
+{
+	if (device == DEV_BLK)
+		blk_request();
+	else if (device != DEV_VSOCK || next() % 2 != 0)
+		give_buffer();
+	else
+		vsock_packet();
+}
+
+static void poke(void)
+{
+	uint64_t gpa = next_n(2) % LOW_LEN;
+	uint32_t len = next() % 64;
+
+	for (uint32_t i = 0; i < len && gpa + i < LOW_LEN; i++)
+		mem.regions[0].host[gpa + i] = next();
+}
+
+static void access_register(bool write)
+{
+	uint64_t offset = next_n(2) % MMIO_WINDOW_LEN, value;
+	uint32_t len = 1u + next() % 8;
+
+	if (write) {
+		value = next_n(len);
+		kick(mmio_write(&mmio, offset, &value, len));
+	} else {
+		mmio_read(&mmio, offset, &value, len);
+	}
+}
+
+static void vsock_event(void)
+{
+	uint32_t slot = next() % VSOCK_MAX_CONNS;
+	struct vsock *v = &model.vsock;
+	int free_slot = vsock_free_slot(v);
+
+	switch (next() % 5) {
+	case 0:
+		if ((vsock_wants(v, slot) & VSOCK_WANT_READ) != 0)
+			vsock_readable(v, slot);
+		break;
+	case 1:
+		vsock_writable(v, slot);
+		break;
+	case 2:
+		vsock_close(v, slot);
+		break;
+	default:
+		if (free_slot < 0)
+			break;
+		BUG_ON(slot_open[free_slot]);
+		slot_open[free_slot] = true;
+		if ((slot & 1) != 0)
+			vsock_connect(v, (uint32_t)free_slot, next() % 4);
+		else
+			vsock_offer(v, (uint32_t)free_slot, next() % 4);
+	}
+}
+
+static void host_event(enum device device)
+{
+	switch (device) {
+	case DEV_NET:
+		net_rx(&model.net);
+		break;
+	case DEV_CONSOLE:
+		console_input(&model.console, "typed by a person", next() % 17u);
+		break;
+	case DEV_VSOCK:
+		vsock_event();
+		break;
+	default:
+		break;
+	}
+}
+
+static void command(enum device device)
+{
+	switch (next() % 8) {
+	case 0:
+		access_register(false);
+		break;
+	case 1:
+		access_register(true);
+		break;
+	case 2:
+		poke();
+		break;
+	case 3:
+		kick(next());
+		break;
+	case 4:
+		start();
+		break;
+	case 5:
+		add();
+		break;
+	case 6:
+		talk(device);
+		break;
+	default:
+		host_event(device);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	enum device device;
+
+	input = data;
+	input_len = size;
+	mem.n_regions = 2;
+	mem.regions[0] = (struct mem_region){ 0, LOW_LEN, calloc(1, LOW_LEN) };
+	mem.regions[1] = (struct mem_region){ HIGH_GPA, HIGH_LEN, calloc(1, HIGH_LEN) };
+	device = next() % N_DEVICES;
+	init_model(device);
+	while (input_len > 0)
+		command(device);
+	free(mem.regions[0].host);
+	free(mem.regions[1].host);
+	return 0;
+}
