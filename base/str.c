@@ -71,7 +71,8 @@ static bool to_scaled(const char *text, const struct unit *units, size_t n_units
 {
 	uint64_t value, factor, scaled;
 
-	if (!take_digits(&text, UINT64_MAX / 2, &value) || !take_unit(text, units, n_units, &factor))
+	if (!take_digits(&text, UINT64_MAX / 2, &value) ||
+	    !take_unit(text, units, n_units, &factor))
 		return false;
 	if (value == 0 || __builtin_mul_overflow(value, factor, &scaled) || scaled > INT64_MAX)
 		return false;
@@ -82,8 +83,10 @@ static bool to_scaled(const char *text, const struct unit *units, size_t n_units
 bool str_to_size(const char *text, uint64_t *bytes)
 {
 	static const struct unit units[] = {
-		{ '\0', 1 },		     { 'K', 1024 },
-		{ 'M', 1024 * 1024 },	     { 'G', 1024ULL * 1024 * 1024 },
+		{ '\0', 1 },
+		{ 'K', 1024 },
+		{ 'M', 1024 * 1024 },
+		{ 'G', 1024ULL * 1024 * 1024 },
 		{ 'T', 1024ULL * 1024 * 1024 * 1024 },
 	};
 
@@ -123,11 +126,13 @@ static bool take_date(const char **p, struct tm *tm)
 	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	int century, year, month, day, last;
 
-	if (!take_two(p, 99, &century) || !take_two(p, 99, &year) || !take_char(p, '-') || !take_two(p, 12, &month) ||
-	    !take_char(p, '-') || !take_two(p, 31, &day) || month < 1 || day < 1)
+	if (!take_two(p, 99, &century) || !take_two(p, 99, &year) || !take_char(p, '-') ||
+	    !take_two(p, 12, &month) || !take_char(p, '-') || !take_two(p, 31, &day) || month < 1 ||
+	    day < 1)
 		return false;
 	year += century * 100;
-	last = days[month - 1] + (month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0));
+	last = days[month - 1] +
+	       (month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0));
 	*tm = (struct tm){ .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day };
 	return year >= 1970 && day <= last;
 }
@@ -192,7 +197,8 @@ const char *str_from_size(uint64_t bytes, char *buf, size_t size)
 
 const char *str_from_duration(uint64_t seconds, char *buf, size_t size)
 {
-	unsigned long long d = seconds / 86400, h = seconds / 3600 % 24, m = seconds / 60 % 60, s = seconds % 60;
+	unsigned long long d = seconds / 86400, h = seconds / 3600 % 24, m = seconds / 60 % 60,
+			   s = seconds % 60;
 
 	if (d > 0 && h > 0)
 		(void)snprintf(buf, size, "%llud %lluh", d, h);

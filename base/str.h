@@ -25,14 +25,15 @@ bool str_to_duration(const char *text, uint64_t *seconds);
 bool str_to_instant(const char *text, int64_t *epoch_s);
 
 /* The reverse; buf is always terminated. Returns buf. */
-const char *str_from_size(uint64_t bytes, char *buf, size_t size);	  /* "512M", "1.5G" */
-const char *str_from_duration(uint64_t seconds, char *buf, size_t size); /* "6d 23h", "7d", "1h 5m", "42s" */
-const char *str_from_instant(int64_t epoch_s, char *buf, size_t size);	  /* "2026-12-01T17:00:00Z" */
+const char *str_from_size(uint64_t bytes, char *buf, size_t size); /* "512M", "1.5G" */
+const char *str_from_duration(uint64_t seconds, char *buf,
+			      size_t size); /* "6d 23h", "7d", "1h 5m", "42s" */
+const char *str_from_instant(int64_t epoch_s, char *buf, size_t size); /* "2026-12-01T17:00:00Z" */
 
 /* Letters, digits and inner hyphens, 1 to 40 characters, first a letter or digit: a sandbox's name, a user's label. */
 bool str_is_name(const char *text);
 
-#define STR_NAME_MAX 40
+#define STR_NAME_MAX	 40
 #define STR_INSTANT_SIZE 24
 
 #endif

@@ -64,7 +64,8 @@ static int put_start(struct agent *agent, const struct agent_command *command, s
 	for (size_t i = 0; i < head.n_envs && fits; i++)
 		fits = put(agent, command->envs[i], strlen(command->envs[i]) + 1);
 	if (!fits)
-		return err_set(err, ERR_USAGE, "the command is too long: at most %u bytes", GUEST_FRAME_MAX);
+		return err_set(err, ERR_USAGE, "the command is too long: at most %u bytes",
+			       GUEST_FRAME_MAX);
 	frame.len = (uint32_t)(agent->to_len - sizeof(frame));
 	memcpy(agent->to, &frame, sizeof(frame));
 	return 0;
@@ -72,7 +73,8 @@ static int put_start(struct agent *agent, const struct agent_command *command, s
 
 static int send_pending(struct agent *agent, struct err *err)
 {
-	ssize_t n = send(agent->stream, agent->to + agent->to_at, agent->to_len - agent->to_at, MSG_NOSIGNAL);
+	ssize_t n = send(agent->stream, agent->to + agent->to_at, agent->to_len - agent->to_at,
+			 MSG_NOSIGNAL);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return err_sys(err, "the guest's agent hung up");
@@ -107,7 +109,8 @@ static void write_out(int *fd, const void *bytes, size_t len)
 
 /* -1 with err, the exit code, or AGENT_STOPPED + 1: more to come. */
 #define MORE (AGENT_STOPPED + 1)
-static int take_frame(struct agent *agent, uint32_t type, const uint8_t *bytes, size_t len, struct err *err)
+static int take_frame(struct agent *agent, uint32_t type, const uint8_t *bytes, size_t len,
+		      struct err *err)
 {
 	struct guest_exit result;
 
@@ -126,7 +129,8 @@ static int take_frame(struct agent *agent, uint32_t type, const uint8_t *bytes, 
 	default:
 		break;
 	}
-	return err_set(err, ERR_FAILED, "the guest's agent talks nonsense (frame %u of %zu bytes)", type, len);
+	return err_set(err, ERR_FAILED, "the guest's agent talks nonsense (frame %u of %zu bytes)",
+		       type, len);
 }
 
 static int take_frames(struct agent *agent, struct err *err)
@@ -139,10 +143,13 @@ static int take_frames(struct agent *agent, struct err *err)
 
 		memcpy(&frame, agent->from + at, sizeof(frame));
 		if (frame.len > GUEST_FRAME_MAX)
-			return err_set(err, ERR_FAILED, "the guest's agent talks nonsense (frame of %u bytes)", frame.len);
+			return err_set(err, ERR_FAILED,
+				       "the guest's agent talks nonsense (frame of %u bytes)",
+				       frame.len);
 		if (agent->from_len - at - sizeof(frame) < frame.len)
 			break;
-		rc = take_frame(agent, frame.type, agent->from + at + sizeof(frame), frame.len, err);
+		rc = take_frame(agent, frame.type, agent->from + at + sizeof(frame), frame.len,
+				err);
 		at += sizeof(frame) + frame.len;
 	}
 	memmove(agent->from, agent->from + at, agent->from_len - at);
@@ -152,14 +159,16 @@ static int take_frames(struct agent *agent, struct err *err)
 
 static int take_stream(struct agent *agent, struct err *err)
 {
-	ssize_t n = recv(agent->stream, agent->from + agent->from_len, sizeof(agent->from) - agent->from_len, 0);
+	ssize_t n = recv(agent->stream, agent->from + agent->from_len,
+			 sizeof(agent->from) - agent->from_len, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return MORE;
 	if (n < 0)
 		return err_sys(err, "the guest's agent");
 	if (n == 0)
-		return err_set(err, ERR_FAILED, "the guest's agent hung up before the command's end");
+		return err_set(err, ERR_FAILED,
+			       "the guest's agent hung up before the command's end");
 	agent->from_len += (size_t)n;
 	return take_frames(agent, err);
 }
@@ -169,7 +178,8 @@ static int relay(struct agent *agent, struct err *err)
 	for (;;) {
 		bool sending = agent->to_len > 0;
 		struct pollfd fds[] = {
-			{ .fd = agent->stream, .events = (short)(POLLIN | (sending ? POLLOUT : 0)) },
+			{ .fd = agent->stream,
+			  .events = (short)(POLLIN | (sending ? POLLOUT : 0)) },
 			{ .fd = sending ? -1 : agent->streams.in, .events = POLLIN },
 			{ .fd = agent->streams.stop, .events = POLLIN },
 		};
@@ -192,7 +202,8 @@ static int relay(struct agent *agent, struct err *err)
 	}
 }
 
-int agent_exec(int stream, const struct agent_command *command, const struct agent_streams *streams, struct err *err)
+int agent_exec(int stream, const struct agent_command *command, const struct agent_streams *streams,
+	       struct err *err)
 {
 	static struct agent agent;
 

@@ -8,9 +8,9 @@
 /* A command in the guest, through the exec service of mayfly-init (base/proto/guest.h, way 3). */
 
 struct agent_command {
-	const char *user; /* "": root */
-	const char *cwd;  /* "": that user's home */
-	char *const *args; /* NULL-terminated, at least one */
+	const char *user;	 /* "": root */
+	const char *cwd;	 /* "": that user's home */
+	char *const *args;	 /* NULL-terminated, at least one */
 	const char *const *envs; /* "NAME=VALUE", NULL-terminated */
 };
 
@@ -26,6 +26,7 @@ struct agent_streams {
  * (0 to 255) or AGENT_STOPPED; -1 with err when it doesn't fit, or the guest talks nonsense or hangs up. The guest is not
  * trusted: frames are bounded, unknown ones end it.
  */
-int agent_exec(int stream, const struct agent_command *command, const struct agent_streams *streams, struct err *err);
+int agent_exec(int stream, const struct agent_command *command, const struct agent_streams *streams,
+	       struct err *err);
 
 #endif

@@ -6,8 +6,8 @@
 
 int cli_usage(const struct cli *cli, struct err *err, const char *what)
 {
-	return err_set(err, ERR_USAGE, "%s: %s; usage: mayfly %s %s", cli->verb->name, what, cli->verb->name,
-		       cli->verb->usage);
+	return err_set(err, ERR_USAGE, "%s: %s; usage: mayfly %s %s", cli->verb->name, what,
+		       cli->verb->name, cli->verb->usage);
 }
 
 int cli_begin(struct cli *cli, struct err *err)
@@ -15,7 +15,7 @@ int cli_begin(struct cli *cli, struct err *err)
 	if (config_load(&cli->config, cli->config_path, err) < 0)
 		return -1;
 	if ((cli->verb->flags & VERB_ROOT) != 0 && geteuid() != 0)
-		return err_set(err, ERR_FAILED, "%s needs root: try `sudo mayfly %s …`", cli->verb->name,
-			       cli->verb->name);
+		return err_set(err, ERR_FAILED, "%s needs root: try `sudo mayfly %s …`",
+			       cli->verb->name, cli->verb->name);
 	return 0;
 }

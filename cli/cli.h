@@ -18,18 +18,18 @@ struct cli {
 };
 
 enum verb_flags {
-	VERB_ROOT = 1u << 0,   /* needs root */
-	VERB_TABLE = 1u << 1,  /* has --format */
+	VERB_ROOT = 1u << 0,  /* needs root */
+	VERB_TABLE = 1u << 1, /* has --format */
 };
 
 struct verb {
 	const char *name;
-	const char *alias;	  /* or NULL */
-	const char *usage;	  /* what follows the name */
-	const char *summary;	  /* one line */
+	const char *alias;	   /* or NULL */
+	const char *usage;	   /* what follows the name */
+	const char *summary;	   /* one line */
 	const struct opt *options; /* ends with an empty entry; or NULL */
-	unsigned flags;		  /* enum verb_flags */
-	int failed_code;	  /* exit code for ERR_FAILED when it isn't 1: the guest's codes are passed on beside it */
+	unsigned flags;		   /* enum verb_flags */
+	int failed_code; /* exit code for ERR_FAILED when it isn't 1: the guest's codes are passed on beside it */
 	/* argv[0] is the verb. The exit code, or -1 with err: main prints it. */
 	int (*run)(struct cli *cli, int argc, char **argv, struct err *err);
 };

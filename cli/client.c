@@ -23,7 +23,8 @@ bool client_peer_is_trusted(int fd)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
 static int not_running(const char *name, const struct host_config *host, struct err *err)
@@ -32,9 +33,11 @@ static int not_running(const char *name, const struct host_config *host, struct 
 
 	(void)err_sys(err, "%s: can't reach its keeper", name);
 	if (saved == ENOENT || saved == ECONNREFUSED)
-		(void)err_set(err, ERR_FAILED, "%s is not running (`mayfly ls -a` shows what is)", name);
+		(void)err_set(err, ERR_FAILED, "%s is not running (`mayfly ls -a` shows what is)",
+			      name);
 	else if (saved == EACCES || saved == EPERM)
-		(void)err_set(err, ERR_FAILED, "%s: only root and the group %s may reach it", name, host->group);
+		(void)err_set(err, ERR_FAILED, "%s: only root and the group %s may reach it", name,
+			      host->group);
 	err->os_errno = saved;
 	return -1;
 }
@@ -55,7 +58,8 @@ int client_open(const struct host_config *host, const char *id, const char *name
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return not_running(name, host, err);
 	if (!client_peer_is_trusted(fd))
-		return err_set(err, ERR_FAILED, "%s: its control socket belongs to somebody else", name);
+		return err_set(err, ERR_FAILED, "%s: its control socket belongs to somebody else",
+			       name);
 	return fd_take(&fd);
 }
 
@@ -172,7 +176,8 @@ int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed
 			*answer = record;
 	} while (record.type != CTL_OK && record.type != CTL_ERROR);
 	if (record.type == CTL_ERROR)
-		return err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s", record.text);
+		return err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
+			       record.text);
 	if (answer->type != CTL_ENDED)
 		*answer = record;
 	if (passed != NULL)
@@ -180,15 +185,16 @@ int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed
 	return 0;
 }
 
-int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer, int *passed,
-	       struct err *err)
+int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer,
+	       int *passed, struct err *err)
 {
 	if (client_send(fd, request, err) < 0)
 		return -1;
 	return client_answer(fd, timeout_ms, answer, passed, err);
 }
 
-int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port, struct err *err)
+int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port,
+		   struct err *err)
 {
 	struct ctl_request request = { .type = CTL_CONNECT, .port = port };
 	auto_fd fd = client_open(host, id, name, err);

@@ -29,11 +29,12 @@ int client_send(int fd, struct ctl_request *request, struct err *err);
 int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed, struct err *err);
 
 /* Both. */
-int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer, int *passed,
-	       struct err *err);
+int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer,
+	       int *passed, struct err *err);
 
 /* open + CTL_CONNECT: a stream to the guest's vsock port. The fd, or -1 with err. */
-int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port, struct err *err);
+int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port,
+		   struct err *err);
 
 /* Receive one record (SOCK_SEQPACKET) with its texts terminated. 1; 0 at the end of the stream; -1 with errno. */
 int client_receive(int fd, struct ctl_record *record, int *passed);

@@ -18,41 +18,45 @@
 #define CONFIG_TEXT_MAX 65536
 
 /* One per key and type: put the value of item where the key says, or say in err what is wrong with it. */
-typedef int setter_fn(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		      struct err *err);
+typedef int setter_fn(const struct config_key *key, const struct toml_item *item, void *at,
+		      struct config *config, struct err *err);
 
 static int bad(struct err *err, const struct config_key *key, const char *what)
 {
 	return err_set(err, ERR_USAGE, "%s.%s: %s", key->section, key->key, what);
 }
 
-static int bad_range(struct err *err, const struct config_key *key, const char *min, const char *max)
+static int bad_range(struct err *err, const struct config_key *key, const char *min,
+		     const char *max)
 {
-	return err_set(err, ERR_USAGE, "%s.%s: out of range: %s to %s", key->section, key->key, min, max);
+	return err_set(err, ERR_USAGE, "%s.%s: out of range: %s to %s", key->section, key->key, min,
+		       max);
 }
 
-static int parse_duration(const struct config_key *key, const struct toml_item *item, uint64_t *seconds,
-			  struct err *err)
+static int parse_duration(const struct config_key *key, const struct toml_item *item,
+			  uint64_t *seconds, struct err *err)
 {
 	char min[32], max[32];
 
 	if (!str_to_duration(item->string, seconds))
-		return bad(err, key, "not a duration: write it as \"30s\", \"10m\", \"2h\", \"7d\" or \"2w\"");
+		return bad(
+			err, key,
+			"not a duration: write it as \"30s\", \"10m\", \"2h\", \"7d\" or \"2w\"");
 	if (*seconds < key->min || *seconds > key->max)
 		return bad_range(err, key, str_from_duration(key->min, min, sizeof(min)),
 				 str_from_duration(key->max, max, sizeof(max)));
 	return 0;
 }
 
-static int set_duration(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-			struct err *err)
+static int set_duration(const struct config_key *key, const struct toml_item *item, void *at,
+			struct config *config, struct err *err)
 {
 	(void)config;
 	return parse_duration(key, item, at, err);
 }
 
-static int set_seconds(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		       struct err *err)
+static int set_seconds(const struct config_key *key, const struct toml_item *item, void *at,
+		       struct config *config, struct err *err)
 {
 	uint64_t seconds;
 
@@ -63,8 +67,8 @@ static int set_seconds(const struct config_key *key, const struct toml_item *ite
 	return 0;
 }
 
-static int set_size(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		    struct err *err)
+static int set_size(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
 {
 	char min[32], max[32], step[32];
 	uint64_t bytes;
@@ -76,14 +80,14 @@ static int set_size(const struct config_key *key, const struct toml_item *item, 
 		return bad_range(err, key, str_from_size(key->min, min, sizeof(min)),
 				 str_from_size(key->max, max, sizeof(max)));
 	if (bytes % key->step != 0)
-		return err_set(err, ERR_USAGE, "%s.%s: not a multiple of %s", key->section, key->key,
-			       str_from_size(key->step, step, sizeof(step)));
+		return err_set(err, ERR_USAGE, "%s.%s: not a multiple of %s", key->section,
+			       key->key, str_from_size(key->step, step, sizeof(step)));
 	*(uint64_t *)at = bytes;
 	return 0;
 }
 
-static int set_path(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		    struct err *err)
+static int set_path(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
 {
 	(void)config;
 	if (item->string[0] != '/')
@@ -96,8 +100,8 @@ static int set_path(const struct config_key *key, const struct toml_item *item, 
 }
 
 /* useradd's rule: a lower-case letter or underscore, then those, digits and hyphens, at most 32. */
-static int set_name(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		    struct err *err)
+static int set_name(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz_";
 	const char *text = item->string;
@@ -106,14 +110,16 @@ static int set_name(const struct config_key *key, const struct toml_item *item, 
 	(void)config;
 	if (len == 0 || len > 32 || strchr(first, text[0]) == NULL ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyz_0123456789-") != len)
-		return bad(err, key, "not a name: lower-case letters, digits, _ and -, at most 32, first a letter");
+		return bad(err, key,
+			   "not a name: lower-case letters, digits, _ and -, at most 32, first a "
+			   "letter");
 	memset(at, 0, STR_NAME_MAX + 1);
 	(void)str_copy(at, STR_NAME_MAX + 1, text);
 	return 0;
 }
 
-static int set_number(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		      struct err *err)
+static int set_number(const struct config_key *key, const struct toml_item *item, void *at,
+		      struct config *config, struct err *err)
 {
 	char min[24], max[24];
 
@@ -127,8 +133,8 @@ static int set_number(const struct config_key *key, const struct toml_item *item
 	return 0;
 }
 
-static int set_flag(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		    struct err *err)
+static int set_flag(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
 {
 	(void)key;
 	(void)config;
@@ -137,8 +143,8 @@ static int set_flag(const struct config_key *key, const struct toml_item *item, 
 	return 0;
 }
 
-static int set_require(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		       struct err *err)
+static int set_require(const struct config_key *key, const struct toml_item *item, void *at,
+		       struct config *config, struct err *err)
 {
 	(void)config;
 	if (strcmp(item->string, "require") != 0 && strcmp(item->string, "prefer") != 0)
@@ -159,15 +165,16 @@ static bool split_network(const char *text, char address[64], uint64_t *length)
 	return true;
 }
 
-static int set_pool4(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		     struct err *err)
+static int set_pool4(const struct config_key *key, const struct toml_item *item, void *at,
+		     struct config *config, struct err *err)
 {
 	char address[64];
 	struct in_addr network;
 	uint64_t length;
 	uint32_t bits;
 
-	if (!split_network(item->string, address, &length) || inet_pton(AF_INET, address, &network) != 1)
+	if (!split_network(item->string, address, &length) ||
+	    inet_pton(AF_INET, address, &network) != 1)
 		return bad(err, key, "not an IPv4 network: write it as \"10.215.0.0/16\"");
 	if (length < key->min || length > key->max)
 		return bad(err, key, "prefix length out of range: /8 to /30");
@@ -179,8 +186,8 @@ static int set_pool4(const struct config_key *key, const struct toml_item *item,
 	return 0;
 }
 
-static int set_pool6(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-		     struct err *err)
+static int set_pool6(const struct config_key *key, const struct toml_item *item, void *at,
+		     struct config *config, struct err *err)
 {
 	static const uint8_t zero[8];
 	char address[64];
@@ -188,8 +195,9 @@ static int set_pool6(const struct config_key *key, const struct toml_item *item,
 	uint64_t length;
 
 	(void)config;
-	if (!split_network(item->string, address, &length) || inet_pton(AF_INET6, address, &network) != 1 ||
-	    length != 64 || (network.s6_addr[0] & 0xfe) != 0xfc)
+	if (!split_network(item->string, address, &length) ||
+	    inet_pton(AF_INET6, address, &network) != 1 || length != 64 ||
+	    (network.s6_addr[0] & 0xfe) != 0xfc)
 		return bad(err, key, "not a /64 of unique local addresses (fc00::/7)");
 	if (memcmp(network.s6_addr + 8, zero, sizeof(zero)) != 0)
 		return bad(err, key, "has bits set behind its prefix length");
@@ -204,8 +212,8 @@ static bool is_loopback(int family, const void *address)
 	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)address);
 }
 
-static int set_addresses(const struct config_key *key, const struct toml_item *item, void *at, struct config *config,
-			 struct err *err)
+static int set_addresses(const struct config_key *key, const struct toml_item *item, void *at,
+			 struct config *config, struct err *err)
 {
 	char(*out)[46] = at;
 	uint8_t address[16];
@@ -219,7 +227,9 @@ static int set_addresses(const struct config_key *key, const struct toml_item *i
 		if (inet_pton(family, item->strings[i], address) != 1)
 			return bad(err, key, "not a list of IPv4 or IPv6 addresses");
 		if (is_loopback(family, address))
-			return bad(err, key, "a loopback address is the sandbox itself, when seen from inside");
+			return bad(
+				err, key,
+				"a loopback address is the sandbox itself, when seen from inside");
 		(void)str_copy(out[i], sizeof(out[i]), item->strings[i]);
 	}
 	return 0;
@@ -243,7 +253,8 @@ static const struct {
 	[CONFIG_ADDRESSES] = { set_addresses, TOML_STRINGS, "a list of addresses in quotes" },
 };
 
-static int set(struct config *config, const struct config_key *key, const struct toml_item *item, struct err *err)
+static int set(struct config *config, const struct config_key *key, const struct toml_item *item,
+	       struct err *err)
 {
 	if (item->type != types[key->type].toml)
 		return err_set(err, ERR_USAGE, "%s.%s: expected %s", key->section, key->key,
@@ -256,7 +267,8 @@ static bool find_beside(const char *exe_dir, const char *beside, char path[SPEC_
 {
 	if (exe_dir == NULL || beside == NULL)
 		return false;
-	return snprintf(path, SPEC_PATH_SIZE, "%s/%s", exe_dir, beside) < SPEC_PATH_SIZE && access(path, F_OK) == 0;
+	return snprintf(path, SPEC_PATH_SIZE, "%s/%s", exe_dir, beside) < SPEC_PATH_SIZE &&
+	       access(path, F_OK) == 0;
 }
 
 void config_defaults(struct config *config, const char *exe_dir)
@@ -299,12 +311,14 @@ static int take_item(void *arg, const struct toml_item *item, struct err *err)
 		return set(parsing->config, &config_keys[i], item, err);
 	}
 	if (item->section[0] == '\0')
-		return err_set(err, ERR_USAGE, "unknown key %.60s (keys live in sections such as [site])", item->key);
+		return err_set(err, ERR_USAGE,
+			       "unknown key %.60s (keys live in sections such as [site])",
+			       item->key);
 	if (!section_known)
 		return err_set(err, ERR_USAGE, "unknown section [%.60s]", item->section);
-	return item->type == TOML_SECTION
-		       ? 0
-		       : err_set(err, ERR_USAGE, "unknown key %.60s in [%.60s]", item->key, item->section);
+	return item->type == TOML_SECTION ? 0
+					  : err_set(err, ERR_USAGE, "unknown key %.60s in [%.60s]",
+						    item->key, item->section);
 }
 
 /* What no single key can tell. */
@@ -313,22 +327,30 @@ static int check_together(const struct config *config, const char *name, struct 
 	const struct host_config *host = &config->host;
 
 	if (config->default_ttl_s > config->max_ttl_s)
-		return err_set(err, ERR_USAGE, "%s: site.default_ttl is longer than site.max_ttl", name);
-	if (host->slot_count > 1ULL << (31 - host->pool4_prefix))
-		return err_set(err, ERR_USAGE, "%s: network.pool4 has room for %llu sandboxes, jail.slots is %u", name,
-			       1ULL << (31 - host->pool4_prefix), host->slot_count);
-	if (host->mark_base > UINT32_MAX - host->slot_count || host->uid_base > UINT32_MAX - 2 - host->slot_count)
-		return err_set(err, ERR_USAGE, "%s: jail.slots go beyond 32 bits of network.mark_base or jail.uid_base",
+		return err_set(err, ERR_USAGE, "%s: site.default_ttl is longer than site.max_ttl",
 			       name);
+	if (host->slot_count > 1ULL << (31 - host->pool4_prefix))
+		return err_set(err, ERR_USAGE,
+			       "%s: network.pool4 has room for %llu sandboxes, jail.slots is %u",
+			       name, 1ULL << (31 - host->pool4_prefix), host->slot_count);
+	if (host->mark_base > UINT32_MAX - host->slot_count ||
+	    host->uid_base > UINT32_MAX - 2 - host->slot_count)
+		return err_set(
+			err, ERR_USAGE,
+			"%s: jail.slots go beyond 32 bits of network.mark_base or jail.uid_base",
+			name);
 	for (uint32_t slot = 0; slot < host->slot_count; slot++) {
 		if (((host->mark_base + slot) & host->mark_mask) != host->mark_base)
 			return err_set(err, ERR_USAGE,
-				       "%s: network.mark_mask must leave room for jail.slots marks above mark_base", name);
+				       "%s: network.mark_mask must leave room for jail.slots marks "
+				       "above mark_base",
+				       name);
 	}
 	return 0;
 }
 
-int config_parse(struct config *config, const char *name, const char *text, size_t len, bool *seen, struct err *err)
+int config_parse(struct config *config, const char *name, const char *text, size_t len, bool *seen,
+		 struct err *err)
 {
 	struct parsing parsing = { config, seen };
 

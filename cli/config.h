@@ -13,13 +13,13 @@
 /* The site's configuration: /etc/mayfly/mayfly.toml or --config F. config.example.toml documents every key. */
 #define CONFIG_PATH "/etc/mayfly/mayfly.toml"
 
-#define CONFIG_MEMORY_MIN (16ULL << 20)
-#define CONFIG_MEMORY_MAX (64ULL << 30)
+#define CONFIG_MEMORY_MIN  (16ULL << 20)
+#define CONFIG_MEMORY_MAX  (64ULL << 30)
 #define CONFIG_MEMORY_STEP (2ULL << 20) /* what the monitor can map */
-#define CONFIG_DISK_MIN (64ULL << 20)
-#define CONFIG_DISK_MAX (16ULL << 40)
-#define CONFIG_DISK_STEP (1ULL << 20)
-#define CONFIG_CPUS_MAX 1 /* vCPUs that the monitor runs */
+#define CONFIG_DISK_MIN	   (64ULL << 20)
+#define CONFIG_DISK_MAX	   (16ULL << 40)
+#define CONFIG_DISK_STEP   (1ULL << 20)
+#define CONFIG_CPUS_MAX	   1 /* vCPUs that the monitor runs */
 
 struct config {
 	struct host_config host;
@@ -37,16 +37,16 @@ struct config {
 };
 
 enum config_type {
-	CONFIG_DURATION, /* "7d": uint64_t seconds */
-	CONFIG_SECONDS,	 /* "10s": uint32_t seconds */
-	CONFIG_SIZE,	 /* "512M": uint64_t bytes, a multiple of step */
+	CONFIG_DURATION,  /* "7d": uint64_t seconds */
+	CONFIG_SECONDS,	  /* "10s": uint32_t seconds */
+	CONFIG_SIZE,	  /* "512M": uint64_t bytes, a multiple of step */
 	CONFIG_PATH_TYPE, /* absolute path: char[SPEC_PATH_SIZE] */
-	CONFIG_NAME,	 /* user or group name: char[STR_NAME_MAX + 1] */
-	CONFIG_NUMBER,	 /* uint32_t */
-	CONFIG_FLAG,	 /* true, false: uint8_t */
-	CONFIG_REQUIRE,	 /* "require", "prefer": uint8_t, 1 for require */
-	CONFIG_POOL4,	 /* "10.0.0.0/16": struct config.host.pool4 and pool4_prefix */
-	CONFIG_POOL6,	 /* "fd…::/64": uint8_t[16] */
+	CONFIG_NAME,	  /* user or group name: char[STR_NAME_MAX + 1] */
+	CONFIG_NUMBER,	  /* uint32_t */
+	CONFIG_FLAG,	  /* true, false: uint8_t */
+	CONFIG_REQUIRE,	  /* "require", "prefer": uint8_t, 1 for require */
+	CONFIG_POOL4,	  /* "10.0.0.0/16": struct config.host.pool4 and pool4_prefix */
+	CONFIG_POOL6,	  /* "fd…::/64": uint8_t[16] */
 	CONFIG_ADDRESSES, /* ["192.0.2.1", "2001:db8::1"]: char[SPEC_MAX_RESOLVERS][46] */
 	CONFIG_TYPES,
 };
@@ -59,7 +59,8 @@ struct config_key {
 	uint32_t fallback_number; /* default of CONFIG_NUMBER and CONFIG_FLAG */
 	uint64_t min, max, step;  /* in the unit that the value is stored in */
 	size_t offset;		  /* in struct config */
-	const char *beside;	  /* path relative to the CLI's own directory that is used instead of the default, if it is there */
+	const char *
+		beside; /* path relative to the CLI's own directory that is used instead of the default, if it is there */
 };
 
 extern const struct config_key config_keys[];
@@ -72,7 +73,8 @@ void config_defaults(struct config *config, const char *exe_dir);
  * Read the text of a configuration over the defaults; `name` is what messages call it. seen, when not NULL, is set to
  * true for each of the config_n_keys keys that the text holds. 0, or -1 with err (ERR_USAGE, "NAME:LINE:COLUMN: what").
  */
-int config_parse(struct config *config, const char *name, const char *text, size_t len, bool *seen, struct err *err);
+int config_parse(struct config *config, const char *name, const char *text, size_t len, bool *seen,
+		 struct err *err);
 
 /* Defaults, then the file at path; NULL: CONFIG_PATH, which may be absent. 0, or -1 with err. */
 int config_load(struct config *config, const char *path, struct err *err);

@@ -77,7 +77,8 @@ int copy_both_ways(int in, int out, int stream, struct err *err)
 		if (fds[0].revents != 0 && !fill(&up))
 			(void)shutdown(stream, SHUT_WR);
 		if (fds[1].revents != 0 && drain(&up) < 0) {
-			up.len = up.at = 0; /* the guest reads no more; what it still says is taken */
+			up.len = up.at =
+				0; /* the guest reads no more; what it still says is taken */
 			up.from = -1;
 		}
 		if (fds[2].revents != 0)

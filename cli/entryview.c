@@ -45,7 +45,8 @@ void entryview_make(struct entryview *view, const struct store_entry *entry, lon
 		entryview_addresses(&entry->spec.host, entry->status.slot, view->ipv4, view->ipv6);
 }
 
-int entryview_left(const struct host_config *host, const struct store_entry *entry, long long *left_s, struct err *err)
+int entryview_left(const struct host_config *host, const struct store_entry *entry,
+		   long long *left_s, struct err *err)
 {
 	struct clock_record clock;
 	struct deadline_now now;

@@ -17,8 +17,8 @@ struct entryview {
 	const char *state;
 	char ends[32]; /* "" without a date */
 	char left[32];
-	long long left_s;		/* 0: its date has come, or it has none */
-	char ipv4[INET6_ADDRSTRLEN];	/* "" while nothing runs */
+	long long left_s;	     /* 0: its date has come, or it has none */
+	char ipv4[INET6_ADDRSTRLEN]; /* "" while nothing runs */
 	char ipv6[INET6_ADDRSTRLEN];
 };
 
@@ -26,7 +26,8 @@ struct entryview {
 void entryview_make(struct entryview *view, const struct store_entry *entry, long long left_s);
 
 /* left_s of entry by today's clocks. 0, or -1 with err. */
-int entryview_left(const struct host_config *host, const struct store_entry *entry, long long *left_s, struct err *err);
+int entryview_left(const struct host_config *host, const struct store_entry *entry,
+		   long long *left_s, struct err *err);
 
 /* The object that `ls --format json` has one of per sandbox; whole adds what `show` shows. Owned by the caller. Pure. */
 json_t *entryview_json(const struct store_entry *entry, const struct entryview *view, bool whole);

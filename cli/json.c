@@ -36,7 +36,9 @@ void json_put_instant(json_t *object, const char *key, long long epoch_s)
 {
 	char text[STR_INSTANT_SIZE];
 
-	put(object, key, epoch_s == 0 ? json_null() : json_string(str_from_instant(epoch_s, text, sizeof(text))));
+	put(object, key,
+	    epoch_s == 0 ? json_null()
+			 : json_string(str_from_instant(epoch_s, text, sizeof(text))));
 }
 
 int json_print(json_t *value, struct err *err)

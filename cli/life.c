@@ -4,16 +4,17 @@
 
 #include "base/str.h"
 
-static int refuse(struct err *err, const struct config *config, const char *option, const char *value, const char *what)
+static int refuse(struct err *err, const struct config *config, const char *option,
+		  const char *value, const char *what)
 {
 	char max[32];
 
-	return err_set(err, ERR_USAGE, "%s %.60s: %s; this site grants at most %s", option, value, what,
-		       str_from_duration(config->max_ttl_s, max, sizeof(max)));
+	return err_set(err, ERR_USAGE, "%s %.60s: %s; this site grants at most %s", option, value,
+		       what, str_from_duration(config->max_ttl_s, max, sizeof(max)));
 }
 
-int life_deadline(const struct life *life, const struct config *config, int64_t now_s, int64_t *deadline_s,
-		  bool *by_default, struct err *err)
+int life_deadline(const struct life *life, const struct config *config, int64_t now_s,
+		  int64_t *deadline_s, bool *by_default, struct err *err)
 {
 	uint64_t seconds;
 
@@ -26,7 +27,8 @@ int life_deadline(const struct life *life, const struct config *config, int64_t 
 	}
 	if (life->ttl != NULL) {
 		if (!str_to_duration(life->ttl, &seconds))
-			return refuse(err, config, "--ttl", life->ttl, "not a life: write it as 30m, 12h, 7d or 2w");
+			return refuse(err, config, "--ttl", life->ttl,
+				      "not a life: write it as 30m, 12h, 7d or 2w");
 		if (seconds > config->max_ttl_s)
 			return refuse(err, config, "--ttl", life->ttl, "too long");
 		*deadline_s = now_s + (int64_t)seconds;

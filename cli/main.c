@@ -31,7 +31,8 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
 	cli->verb = verbs_find(words[0]);
 	if (cli->verb == NULL) {
 		cli->verb = &no_verb;
-		return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them", words[0]);
+		return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them",
+			       words[0]);
 	}
 	return cli->verb->run(cli, n, words, err);
 }
@@ -45,7 +46,8 @@ static int fail(const struct cli *cli, const struct err *err)
 		return 0;
 	if (err->text[0] != '\0') /* else a program that shares our stderr has said it */
 		log_error("%s", text_line(err->text, line, sizeof(line)));
-	return err->code == ERR_FAILED && cli->verb->failed_code != 0 ? cli->verb->failed_code : err->code;
+	return err->code == ERR_FAILED && cli->verb->failed_code != 0 ? cli->verb->failed_code
+								      : err->code;
 }
 
 int main(int argc, char **argv)

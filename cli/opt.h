@@ -15,7 +15,7 @@ struct verb;
  * --format. Options may stand before or after names, up to "--".
  */
 struct opt {
-	int id;		   /* the letter, or for an option without one OPT_LONG + n; 0 ends the table */
+	int id; /* the letter, or for an option without one OPT_LONG + n; 0 ends the table */
 	const char *name;  /* long name */
 	const char *value; /* what help calls its value; NULL: takes none */
 	const char *help;
@@ -28,7 +28,7 @@ struct opts {
 	int argc;
 	char **argv;
 	bool stop_at_name; /* the first word that is no option ends them: what follows belongs to a command */
-	bool started;	   /* set by opt_next */
+	bool started; /* set by opt_next */
 };
 
 /*

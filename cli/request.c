@@ -48,7 +48,8 @@ int request_option(struct request *request, int id, const char *value, struct er
 		return 1;
 	case REQUEST_SSH_KEY:
 		if (request->n_keys == REQUEST_MAX_KEYS)
-			return err_set(err, ERR_USAGE, "--ssh-key: at most %d times", REQUEST_MAX_KEYS);
+			return err_set(err, ERR_USAGE, "--ssh-key: at most %d times",
+				       REQUEST_MAX_KEYS);
 		request->keys[request->n_keys++] = value;
 		return 1;
 	default:
@@ -63,25 +64,28 @@ void request_login(char out[STR_NAME_MAX + 1])
 
 	memset(out, 0, STR_NAME_MAX + 1);
 	(void)str_copy(out, STR_NAME_MAX + 1,
-		       sudo != NULL && sudo[0] != '\0' ? sudo : (pw != NULL ? pw->pw_name : "unknown"));
+		       sudo != NULL && sudo[0] != '\0' ? sudo
+						       : (pw != NULL ? pw->pw_name : "unknown"));
 	for (char *c = out; *c != '\0'; c++) {
 		if (*c <= ' ' || *c >= '\x7f')
 			*c = '?';
 	}
 }
 
-static int take_name(char out[STR_NAME_MAX + 1], const char *what, const char *value, struct err *err)
+static int take_name(char out[STR_NAME_MAX + 1], const char *what, const char *value,
+		     struct err *err)
 {
 	if (!str_is_name(value))
 		return err_set(err, ERR_USAGE,
-			       "%s%s%.60s: not a name: letters, digits and inner hyphens, at most %d characters", what,
-			       what[0] != '\0' ? " " : "", value, STR_NAME_MAX);
+			       "%s%s%.60s: not a name: letters, digits and inner hyphens, at most "
+			       "%d characters",
+			       what, what[0] != '\0' ? " " : "", value, STR_NAME_MAX);
 	(void)str_copy(out, STR_NAME_MAX + 1, value);
 	return 0;
 }
 
-static int take_size(uint64_t *out, const char *option, const char *value, uint64_t min, uint64_t max, uint64_t step,
-		     struct err *err)
+static int take_size(uint64_t *out, const char *option, const char *value, uint64_t min,
+		     uint64_t max, uint64_t step, struct err *err)
 {
 	char min_text[32], max_text[32], step_text[32];
 	uint64_t bytes;
@@ -89,10 +93,11 @@ static int take_size(uint64_t *out, const char *option, const char *value, uint6
 	if (value == NULL)
 		return 0;
 	if (!str_to_size(value, &bytes))
-		return err_set(err, ERR_USAGE, "%s %.60s: not a size: write it as 512M or 8G", option, value);
+		return err_set(err, ERR_USAGE, "%s %.60s: not a size: write it as 512M or 8G",
+			       option, value);
 	if (bytes < min || bytes > max || bytes % step != 0)
-		return err_set(err, ERR_USAGE, "%s %.60s: must be %s to %s, in steps of %s", option, value,
-			       str_from_size(min, min_text, sizeof(min_text)),
+		return err_set(err, ERR_USAGE, "%s %.60s: must be %s to %s, in steps of %s", option,
+			       value, str_from_size(min, min_text, sizeof(min_text)),
 			       str_from_size(max, max_text, sizeof(max_text)),
 			       str_from_size(step, step_text, sizeof(step_text)));
 	*out = bytes;
@@ -118,8 +123,8 @@ static const struct file_kind kernel_kind = {
 static const struct file_kind image_kind = {
 	.what = "not an erofs image",
 	.offset = EROFS_SUPER_OFFSET,
-	.magic = { EROFS_SUPER_MAGIC_V1 & 0xff, EROFS_SUPER_MAGIC_V1 >> 8 & 0xff, EROFS_SUPER_MAGIC_V1 >> 16 & 0xff,
-		   EROFS_SUPER_MAGIC_V1 >> 24 },
+	.magic = { EROFS_SUPER_MAGIC_V1 & 0xff, EROFS_SUPER_MAGIC_V1 >> 8 & 0xff,
+		   EROFS_SUPER_MAGIC_V1 >> 16 & 0xff, EROFS_SUPER_MAGIC_V1 >> 24 },
 	.mask = { 0xff, 0xff, 0xff, 0xff },
 	.len = 4,
 };
@@ -146,14 +151,15 @@ static bool has_magic(int fd, const struct file_kind *kind)
 }
 
 /* The real path goes into the spec: a link that moves later must not change the sandbox. */
-static int take_file(char out[SPEC_PATH_SIZE], const char *what, const char *path, const struct file_kind *kind,
-		     struct err *err)
+static int take_file(char out[SPEC_PATH_SIZE], const char *what, const char *path,
+		     const struct file_kind *kind, struct err *err)
 {
 	char real[PATH_MAX];
 	struct stat st;
 	auto_fd fd = -1;
 
-	if (realpath(path, real) == NULL || (fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
+	if (realpath(path, real) == NULL ||
+	    (fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
 		(void)err_sys(err, "%s %s", what, path);
 		err->code = ERR_USAGE;
 		return -1;
@@ -168,18 +174,22 @@ static int take_file(char out[SPEC_PATH_SIZE], const char *what, const char *pat
 	return 0;
 }
 
-static int take_files(const struct request *request, const struct config *config, struct spec *spec, struct err *err)
+static int take_files(const struct request *request, const struct config *config, struct spec *spec,
+		      struct err *err)
 {
 	if (take_file(spec->kernel, request->kernel != NULL ? "--kernel" : "paths.kernel",
-		      request->kernel != NULL ? request->kernel : config->kernel, &kernel_kind, err) < 0)
+		      request->kernel != NULL ? request->kernel : config->kernel, &kernel_kind,
+		      err) < 0)
 		return -1;
 	if (take_file(spec->image, request->image != NULL ? "--image" : "paths.image",
-		      request->image != NULL ? request->image : config->image, &image_kind, err) < 0)
+		      request->image != NULL ? request->image : config->image, &image_kind,
+		      err) < 0)
 		return -1;
 	return take_file(spec->initrd, "paths.initrd", config->initrd, &initrd_kind, err);
 }
 
-static int take_names(const struct request *request, const struct config *config, struct spec *spec, struct err *err)
+static int take_names(const struct request *request, const struct config *config, struct spec *spec,
+		      struct err *err)
 {
 	if (take_name(spec->name, "", request->name, err) < 0)
 		return -1;
@@ -188,8 +198,8 @@ static int take_names(const struct request *request, const struct config *config
 	else if (take_name(spec->owner, "--owner", request->owner, err) < 0)
 		return -1;
 	(void)str_copy(spec->account, sizeof(spec->account), config->account);
-	return take_name(spec->hostname, "--hostname", request->hostname != NULL ? request->hostname : request->name,
-			 err);
+	return take_name(spec->hostname, "--hostname",
+			 request->hostname != NULL ? request->hostname : request->name, err);
 }
 
 static int make_keys(struct spec *spec, struct err *err)
@@ -218,7 +228,8 @@ out:
 static int take_keys(const struct request *request, struct spec *spec, struct err *err)
 {
 	for (unsigned i = 0; i < request->n_keys; i++) {
-		if (sshkey_read_file(request->keys[i], spec->authorized_keys, sizeof(spec->authorized_keys), err) < 0)
+		if (sshkey_read_file(request->keys[i], spec->authorized_keys,
+				     sizeof(spec->authorized_keys), err) < 0)
 			return err_wrap(err, "--ssh-key");
 	}
 	return make_keys(spec, err);
@@ -232,8 +243,8 @@ static void take_resolvers(const struct config *config, struct spec *spec)
 		memcpy(spec->resolvers, config->resolvers, sizeof(spec->resolvers));
 }
 
-int request_resolve(const struct request *request, const struct config *config, int64_t now_s, struct spec *spec,
-		    bool *by_default, struct err *err)
+int request_resolve(const struct request *request, const struct config *config, int64_t now_s,
+		    struct spec *spec, bool *by_default, struct err *err)
 {
 	memset(spec, 0, sizeof(*spec));
 	spec->magic = SPEC_MAGIC;
@@ -247,10 +258,10 @@ int request_resolve(const struct request *request, const struct config *config, 
 	spec->disk_bytes = request->durable ? config->disk_bytes : 0;
 	if (take_names(request, config, spec, err) < 0 ||
 	    life_deadline(&request->life, config, now_s, &spec->deadline_s, by_default, err) < 0 ||
-	    take_size(&spec->memory_bytes, "--memory", request->memory, CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX,
-		      CONFIG_MEMORY_STEP, err) < 0 ||
-	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX, CONFIG_DISK_STEP,
-		      err) < 0 ||
+	    take_size(&spec->memory_bytes, "--memory", request->memory, CONFIG_MEMORY_MIN,
+		      CONFIG_MEMORY_MAX, CONFIG_MEMORY_STEP, err) < 0 ||
+	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX,
+		      CONFIG_DISK_STEP, err) < 0 ||
 	    take_files(request, config, spec, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
 	take_resolvers(config, spec);

@@ -22,8 +22,8 @@ static bool is_usable(const char *text)
 		return (ntohl(v4.s_addr) >> 24) != 127 && v4.s_addr != 0;
 	if (inet_pton(AF_INET6, text, &v6) != 1)
 		return false;
-	return !IN6_IS_ADDR_LOOPBACK(&v6) && !IN6_IS_ADDR_UNSPECIFIED(&v6) && !IN6_IS_ADDR_LINKLOCAL(&v6) &&
-	       !IN6_IS_ADDR_V4MAPPED(&v6);
+	return !IN6_IS_ADDR_LOOPBACK(&v6) && !IN6_IS_ADDR_UNSPECIFIED(&v6) &&
+	       !IN6_IS_ADDR_LINKLOCAL(&v6) && !IN6_IS_ADDR_V4MAPPED(&v6);
 }
 
 int resolv_parse(const char *text, char out[SPEC_MAX_RESOLVERS][46])

@@ -15,8 +15,8 @@
 #include "cli/base64.h"
 
 #define POINT_SIZE 65 /* uncompressed point of P-256 */
-#define BLOB_MAX 8192
-#define FILE_MAX 65536
+#define BLOB_MAX   8192
+#define FILE_MAX   65536
 
 static const char own_type[] = "ecdsa-sha2-nistp256";
 static const char own_curve[] = "nistp256";
@@ -31,7 +31,8 @@ static size_t put_string(uint8_t *out, const void *data, size_t len)
 	return 4 + len;
 }
 
-static void make_public_line(const br_ec_public_key *public, const char *comment, char *line, size_t size)
+static void make_public_line(const br_ec_public_key *public, const char *comment, char *line,
+			     size_t size)
 {
 	uint8_t blob[4 + sizeof(own_type) + 4 + sizeof(own_curve) + 4 + POINT_SIZE];
 	char text[BASE64_SIZE(sizeof(blob))];
@@ -45,7 +46,8 @@ static void make_public_line(const br_ec_public_key *public, const char *comment
 	(void)snprintf(line, size, "%s %s %s", own_type, text, comment);
 }
 
-static void make_private_pem(const br_ec_private_key *private, const br_ec_public_key *public, char *pem, size_t size)
+static void make_private_pem(const br_ec_private_key *private, const br_ec_public_key *public,
+			     char *pem, size_t size)
 {
 	uint8_t der[256];
 	size_t len = br_encode_ec_raw_der(NULL, private, public);
@@ -60,7 +62,8 @@ static void make_private_pem(const br_ec_private_key *private, const br_ec_publi
 int sshkey_make(struct sshkey *key, const char *comment, struct err *err)
 {
 	const br_ec_impl *ec = br_ec_get_default();
-	uint8_t seed[32], private_bytes[BR_EC_KBUF_PRIV_MAX_SIZE], public_bytes[BR_EC_KBUF_PUB_MAX_SIZE];
+	uint8_t seed[32], private_bytes[BR_EC_KBUF_PRIV_MAX_SIZE],
+		public_bytes[BR_EC_KBUF_PUB_MAX_SIZE];
 	br_hmac_drbg_context random;
 	br_ec_private_key private;
 	br_ec_public_key public;
@@ -79,7 +82,8 @@ int sshkey_make(struct sshkey *key, const char *comment, struct err *err)
 	explicit_bzero(seed, sizeof(seed));
 	explicit_bzero(&random, sizeof(random));
 	explicit_bzero(private_bytes, sizeof(private_bytes));
-	return made ? 0 : err_set(err, ERR_FAILED, "can't make a key: P-256 is missing from BearSSL");
+	return made ? 0
+		    : err_set(err, ERR_FAILED, "can't make a key: P-256 is missing from BearSSL");
 }
 
 static bool type_is_known(const char *type, size_t len)
@@ -112,7 +116,8 @@ static bool blob_is_whole(const uint8_t *blob, size_t len, const char *type, siz
 
 		if (len - at < 4)
 			return false;
-		n = (uint32_t)blob[at] << 24 | (uint32_t)blob[at + 1] << 16 | (uint32_t)blob[at + 2] << 8 | blob[at + 3];
+		n = (uint32_t)blob[at] << 24 | (uint32_t)blob[at + 1] << 16 |
+		    (uint32_t)blob[at + 2] << 8 | blob[at + 3];
 		at += 4;
 		if (n > len - at)
 			return false;
@@ -147,7 +152,8 @@ const char *sshkey_check_line(const char *line, size_t len)
 	type_end = memchr(line, ' ', len);
 	type_len = type_end != NULL ? (size_t)(type_end - line) : len;
 	if (!type_is_known(line, type_len))
-		return "not a public key: a line begins with ssh-ed25519, ecdsa-sha2-nistp256, ssh-rsa …";
+		return "not a public key: a line begins with ssh-ed25519, ecdsa-sha2-nistp256, "
+		       "ssh-rsa …";
 	if (type_end == NULL)
 		return "the key itself is missing after its type";
 	base64 = type_end + 1;
@@ -158,7 +164,8 @@ const char *sshkey_check_line(const char *line, size_t len)
 	if (blob_len <= 0)
 		return "the key is damaged: its second word is not base64";
 	if (!blob_is_whole(blob, (size_t)blob_len, line, type_len))
-		return "the key is damaged: it is cut short, or of another type than its first word says";
+		return "the key is damaged: it is cut short, or of another type than its first "
+		       "word says";
 	return NULL;
 }
 
@@ -173,7 +180,8 @@ static int append_line(char *keys, size_t size, const char *line, size_t len)
 	return 0;
 }
 
-static int take_lines(const char *path, const char *text, size_t text_len, char *keys, size_t size, struct err *err)
+static int take_lines(const char *path, const char *text, size_t text_len, char *keys, size_t size,
+		      struct err *err)
 {
 	const char *end = text + text_len;
 	unsigned number = 0, taken = 0;
@@ -191,7 +199,8 @@ static int take_lines(const char *path, const char *text, size_t text_len, char 
 			return err_set(err, ERR_USAGE, "%s:%u: %s", path, number, wrong);
 		if (len > 0 && line[0] != '#') {
 			if (append_line(keys, size, line, len) < 0)
-				return err_set(err, ERR_USAGE, "%s:%u: too many keys", path, number);
+				return err_set(err, ERR_USAGE, "%s:%u: too many keys", path,
+					       number);
 			taken++;
 		}
 		if (newline == NULL)

@@ -12,7 +12,8 @@
 
 struct sshkey {
 	char private_pem[512]; /* "EC PRIVATE KEY", SEC 1; sshd(8) and ssh(1) read it */
-	char public_line[256]; /* "ecdsa-sha2-nistp256 BASE64 COMMENT", RFC 5656 §3.1, without a newline */
+	char public_line
+		[256]; /* "ecdsa-sha2-nistp256 BASE64 COMMENT", RFC 5656 §3.1, without a newline */
 };
 
 /* Draw a fresh key pair; the caller wipes it (explicit_bzero). comment: str_is_name text. 0, or -1 with err. */

@@ -30,9 +30,9 @@
 #include "store/paths.h"
 #include "store/spec.h"
 
-#define START_LIMIT_S 180   /* until READY */
+#define START_LIMIT_S	180 /* until READY */
 #define CONNECT_LIMIT_S 20  /* until the keeper has connected */
-#define TICK_MS 500
+#define TICK_MS		500
 
 /* What is waited for, and what it is waited on with. */
 struct waiting {
@@ -41,7 +41,7 @@ struct waiting {
 	bool unit;
 	bool terminal;
 	bool keeper_talks; /* its stderr is ours: it has said already what it reports */
-	bool broken_off; /* by a signal or by time: the keeper is still at it */
+	bool broken_off;   /* by a signal or by time: the keeper is still at it */
 	time_t since;
 };
 
@@ -77,7 +77,9 @@ static int catch_signals(struct err *err)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGHUP);
-	fd = sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = sigprocmask(SIG_BLOCK, &set, NULL) < 0
+		     ? -1
+		     : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? err_sys(err, "signalfd") : fd;
 }
 
@@ -85,7 +87,8 @@ static int catch_signals(struct err *err)
  * In the child: become the keeper. One in the foreground keeps our session, and ends with us whatever happens to us; the
  * other gets a session of its own and nothing of our terminal.
  */
-_Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd, pid_t parent)
+_Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd,
+				    pid_t parent)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
@@ -142,18 +145,21 @@ static int launch(struct start *start, struct waiting *waiting, struct err *err)
 static int keeper_died(const struct waiting *waiting, const struct spec *spec, struct err *err)
 {
 	char text[ERR_TEXT_MAX - 64];
-	ssize_t n = waiting->stderr_fd >= 0 ? pread(waiting->stderr_fd, text, sizeof(text) - 1, 0) : 0;
+	ssize_t n =
+		waiting->stderr_fd >= 0 ? pread(waiting->stderr_fd, text, sizeof(text) - 1, 0) : 0;
 	char *line;
 
 	if (waiting->unit)
-		return err_set(err, ERR_FAILED, "the keeper ended before %s was ready: see journalctl -u mayfly@%s",
+		return err_set(err, ERR_FAILED,
+			       "the keeper ended before %s was ready: see journalctl -u mayfly@%s",
 			       spec->name, spec->name);
 	if (n <= 0)
 		return err_set(err, ERR_FAILED, "the keeper ended before %s was ready", spec->name);
 	text[n] = '\0';
 	line = text;
 	line[strcspn(line, "\n")] = '\0';
-	return err_set(err, ERR_FAILED, "the keeper ended before %s was ready: %s", spec->name, line);
+	return err_set(err, ERR_FAILED, "the keeper ended before %s was ready: %s", spec->name,
+		       line);
 }
 
 static void accept_keeper(struct waiting *waiting)
@@ -274,7 +280,11 @@ static void undo(struct start *start, const struct waiting *waiting)
 int start_sandbox(struct start *start, struct err *err)
 {
 	struct waiting waiting = {
-		.listener = -1, .progress = -1, .signals = -1, .child = -1, .stderr_fd = -1,
+		.listener = -1,
+		.progress = -1,
+		.signals = -1,
+		.child = -1,
+		.stderr_fd = -1,
 		.unit = !start->foreground && unit_possible(),
 		.terminal = isatty(STDERR_FILENO) == 1,
 		.keeper_talks = start->foreground,

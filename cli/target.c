@@ -19,9 +19,11 @@ int target_find(const struct host_config *host, const char *word, char id[ID_SIZ
 
 	if (!str_is_name(word))
 		return err_set(err, ERR_USAGE,
-			       "%.60s: not a name: letters, digits and inner hyphens, at most %d characters", word,
-			       STR_NAME_MAX);
-	if (!id_is_valid(word) && readlink(paths_name(host, word, path), target, sizeof(target)) < 0)
+			       "%.60s: not a name: letters, digits and inner hyphens, at most %d "
+			       "characters",
+			       word, STR_NAME_MAX);
+	if (!id_is_valid(word) &&
+	    readlink(paths_name(host, word, path), target, sizeof(target)) < 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %s", word);
 	return entry_find(host, word, id, err);
 }
@@ -40,7 +42,8 @@ static bool look_at_line(const struct journal_line *line, void *arg)
 
 	if (line->word != JOURNAL_EVENT || strncmp(line->text, "created ", 8) != 0)
 		return true;
-	receipt->matches = journal_value(line->text, "name", name, sizeof(name)) && strcmp(name, receipt->name) == 0;
+	receipt->matches = journal_value(line->text, "name", name, sizeof(name)) &&
+			   strcmp(name, receipt->name) == 0;
 	receipt->at_s = line->at_s;
 	return false;
 }
@@ -57,7 +60,8 @@ static int find_receipt(const struct host_config *host, const char *name, char i
 		struct receipt receipt = { .name = name };
 
 		if (!id_is_valid(entry->d_name) ||
-		    journal_each(paths_receipt(host, entry->d_name, path), look_at_line, &receipt, &ignored) < 0)
+		    journal_each(paths_receipt(host, entry->d_name, path), look_at_line, &receipt,
+				 &ignored) < 0)
 			continue;
 		if (receipt.matches && receipt.at_s > newest) {
 			newest = receipt.at_s;
@@ -69,7 +73,8 @@ static int find_receipt(const struct host_config *host, const char *name, char i
 	return newest >= 0 ? 0 : -1;
 }
 
-int target_find_gone(const struct host_config *host, const char *word, char id[ID_SIZE], struct err *err)
+int target_find_gone(const struct host_config *host, const char *word, char id[ID_SIZE],
+		     struct err *err)
 {
 	if (target_find(host, word, id, err) == 0)
 		return 0;

@@ -14,7 +14,10 @@
  */
 static size_t character(const unsigned char *p, size_t len)
 {
-	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
+	size_t n = p[0] < 0x80			 ? 1
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		   : (p[0] & 0xf0) == 0xe0	 ? 3
+						 : 4;
 
 	if (p[0] < 0x80)
 		return p[0] >= ' ' && p[0] != 0x7f ? 1 : 0;
@@ -142,7 +145,8 @@ void text_table_print(const struct text_table *table, FILE *out)
 		if (last)
 			(void)fputc('\n', out);
 		else
-			(void)fprintf(out, "%*s", (int)(widths[column] - width(table->cells[i]) + 2), "");
+			(void)fprintf(out, "%*s",
+				      (int)(widths[column] - width(table->cells[i]) + 2), "");
 	}
 }
 

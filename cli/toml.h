@@ -45,7 +45,8 @@ typedef int toml_item_fn(void *arg, const struct toml_item *item, struct err *er
  * Read the document text (len bytes), called `name` in messages. 0, or -1 with err: code ERR_USAGE, the text begins
  * with "NAME:LINE:COLUMN: ".
  */
-int toml_read(const char *name, const char *text, size_t len, toml_item_fn *fn, void *arg, struct err *err);
+int toml_read(const char *name, const char *text, size_t len, toml_item_fn *fn, void *arg,
+	      struct err *err);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,8 @@
 
 extern char **environ;
 
-static int spawn(const struct config *config, const char *const args[], int in, int out, pid_t *pid, struct err *err)
+static int spawn(const struct config *config, const char *const args[], int in, int out, pid_t *pid,
+		 struct err *err)
 {
 	char *argv[MAX_ARGS + 2];
 	posix_spawn_file_actions_t actions;
@@ -53,7 +54,8 @@ static bool take_records(int fd, tool_take_fn *take, void *arg, struct err *err)
 		record.text[sizeof(record.text) - 1] = '\0';
 		if (record.type == CTL_ERROR) {
 			failed = true;
-			(void)err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s", record.text);
+			(void)err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
+				      record.text);
 		} else {
 			take(arg, &record);
 		}
@@ -70,7 +72,8 @@ static int wait_for(pid_t pid, int *status)
 	return 0;
 }
 
-int tool_run(const struct config *config, const char *const args[], tool_take_fn *take, void *arg, struct err *err)
+int tool_run(const struct config *config, const char *const args[], tool_take_fn *take, void *arg,
+	     struct err *err)
 {
 	int in[2], out[2], status;
 	bool failed;
@@ -98,6 +101,7 @@ int tool_run(const struct config *config, const char *const args[], tool_take_fn
 	if (failed)
 		return -1;
 	if (!WIFEXITED(status))
-		return err_set(err, ERR_FAILED, "%s was killed by signal %d", config->keeper, WTERMSIG(status));
+		return err_set(err, ERR_FAILED, "%s was killed by signal %d", config->keeper,
+			       WTERMSIG(status));
 	return WEXITSTATUS(status);
 }

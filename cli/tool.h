@@ -13,6 +13,7 @@
  * Returns its exit code; -1 with err when it reported an error, couldn't be started or died.
  */
 typedef void tool_take_fn(void *arg, const struct ctl_record *record);
-int tool_run(const struct config *config, const char *const args[], tool_take_fn *take, void *arg, struct err *err);
+int tool_run(const struct config *config, const char *const args[], tool_take_fn *take, void *arg,
+	     struct err *err);
 
 #endif

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define UNIT_NAME_SIZE 64
-#define MANAGER "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+#define MANAGER                                                                                    \
+	"org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
 static void unit_name(const char *name, char out[UNIT_NAME_SIZE])
 {
@@ -75,10 +76,11 @@ static int append_properties(sd_bus_message *message, const char *name, char *co
 	(void)snprintf(description, sizeof(description), "mayfly sandbox %s", name);
 	rc = sd_bus_message_open_container(message, 'a', "(sv)");
 	if (rc >= 0)
-		rc = sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type",
-					   "s", "notify", "Delegate", "b", 1, "KillMode", "s", "mixed", "Slice", "s",
-					   "mayfly.slice", "CollectMode", "s", "inactive-or-failed", "TimeoutStartUSec",
-					   "t", start_us);
+		rc = sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description",
+					   "s", description, "Type", "s", "notify", "Delegate", "b",
+					   1, "KillMode", "s", "mixed", "Slice", "s",
+					   "mayfly.slice", "CollectMode", "s", "inactive-or-failed",
+					   "TimeoutStartUSec", "t", start_us);
 	if (rc >= 0)
 		rc = append_command(message, argv);
 	return rc < 0 ? rc : sd_bus_message_close_container(message);
@@ -121,8 +123,9 @@ bool unit_is_dead(const char *name)
 	unit_name(name, unit);
 	if (open_manager(&bus) >= 0 &&
 	    sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) >= 0 &&
-	    sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Unit",
-				       "ActiveState", NULL, &state) >= 0)
+	    sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
+				       "org.freedesktop.systemd1.Unit", "ActiveState", NULL,
+				       &state) >= 0)
 		dead = strcmp(state, "failed") == 0 || strcmp(state, "inactive") == 0;
 	free(state);
 	free(path);

@@ -18,7 +18,8 @@ const struct opt verb_create_options[] = {
 	{ 0 },
 };
 
-static int read_options(struct cli *cli, int argc, char **argv, struct request *request, bool *quiet, struct err *err)
+static int read_options(struct cli *cli, int argc, char **argv, struct request *request,
+			bool *quiet, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
 	const char *value;
@@ -67,8 +68,8 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 	if (rc == 0)
 		rc = start_sandbox(&start, err);
 	if (rc == 0 && by_default)
-		log_info("%s ends at %s, this site's default life; --ttl chooses another", spec.name,
-			 str_from_instant(spec.deadline_s, date, sizeof(date)));
+		log_info("%s ends at %s, this site's default life; --ttl chooses another",
+			 spec.name, str_from_instant(spec.deadline_s, date, sizeof(date)));
 	if (rc == 0 && !quiet)
 		(void)printf("%s\n", spec.name);
 	explicit_bzero(&spec, sizeof(spec));

@@ -51,13 +51,15 @@ static void note(void *arg, const struct ctl_record *record)
 		log_warning("%s: %s", victim->name, record->text);
 }
 
-static int tear_down(struct victim *victim, const struct config *config, bool force, struct err *err)
+static int tear_down(struct victim *victim, const struct config *config, bool force,
+		     struct err *err)
 {
 	const char *const args[] = { "--destroy", victim->id, force ? "--force" : NULL, NULL };
 	int code = tool_run(config, args, note, victim, err);
 
 	if (code > 0)
-		return err_set(err, code, "not everything of it is gone: see `mayfly verify %s`", victim->id);
+		return err_set(err, code, "not everything of it is gone: see `mayfly verify %s`",
+			       victim->id);
 	return code;
 }
 
@@ -67,7 +69,8 @@ static void finish(struct victim *victim, const struct config *config, bool forc
 	int timeout_ms = (int)(config->host.stop_timeout_s + ANSWER_SLACK_S) * 1000;
 	struct ctl_record answer;
 
-	if (victim->fd >= 0 && client_answer(victim->fd, timeout_ms, &answer, NULL, &victim->err) == 0)
+	if (victim->fd >= 0 &&
+	    client_answer(victim->fd, timeout_ms, &answer, NULL, &victim->err) == 0)
 		return;
 	if (victim->fd >= 0 && victim->err.code == ERR_RESIDUE)
 		return;
@@ -87,7 +90,8 @@ static int report(struct victim *victims, int n, struct err *err)
 			continue;
 		if (failed >= 0)
 			log_error("%s", victims[failed].err.text);
-		code = code == ERR_NONE || code == victims[i].err.code ? victims[i].err.code : ERR_FAILED;
+		code = code == ERR_NONE || code == victims[i].err.code ? victims[i].err.code
+								       : ERR_FAILED;
 		failed = i;
 	}
 	if (failed < 0)
@@ -119,7 +123,8 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err)
 	BUG_ON(victims == NULL);
 	for (int i = 0; i < n; i++) {
 		victims[i] = (struct victim){ .name = names[i], .fd = -1 };
-		victims[i].found = target_find(&cli->config.host, names[i], victims[i].id, &victims[i].err) == 0;
+		victims[i].found = target_find(&cli->config.host, names[i], victims[i].id,
+					       &victims[i].err) == 0;
 		if (victims[i].found)
 			ask(&victims[i], &cli->config.host, force);
 	}

@@ -34,7 +34,8 @@ static bool is_wanted(const struct findings *findings, const char *text)
 {
 	size_t len = findings->only != NULL ? strlen(findings->only) : 0;
 
-	return findings->only == NULL || (strncmp(text, findings->only, len) == 0 && text[len] == ':');
+	return findings->only == NULL ||
+	       (strncmp(text, findings->only, len) == 0 && text[len] == ':');
 }
 
 static void report(struct findings *findings, bool good, const char *text)
@@ -77,7 +78,8 @@ static void check_files(struct findings *findings, const struct config *config)
 {
 	const struct needed_file files[] = {
 		{ "keeper", config->keeper, "set paths.keeper, or install mayfly whole", X_OK },
-		{ "monitor", config->host.monitor, "set paths.monitor, or install mayfly whole", X_OK },
+		{ "monitor", config->host.monitor, "set paths.monitor, or install mayfly whole",
+		  X_OK },
 		{ "guest kernel", config->kernel, "set paths.kernel, or run `make guest`", R_OK },
 		{ "initrd", config->initrd, "set paths.initrd, or run `make guest`", R_OK },
 		{ "base image", config->image, "set paths.image, or run `make guest`", R_OK },
@@ -90,8 +92,8 @@ static void check_files(struct findings *findings, const struct config *config)
 		if (good)
 			(void)snprintf(text, sizeof(text), "%s: %s", files[i].what, files[i].path);
 		else
-			(void)snprintf(text, sizeof(text), "%s: %s: %s. Mend: %s", files[i].what, files[i].path,
-				       err_errno_text(errno), files[i].mend);
+			(void)snprintf(text, sizeof(text), "%s: %s: %s. Mend: %s", files[i].what,
+				       files[i].path, err_errno_text(errno), files[i].mend);
 		report(findings, good, text);
 	}
 }
@@ -110,7 +112,8 @@ static void check_kernel(struct findings *findings, const struct config *config)
 	report(findings, false, text);
 }
 
-static int read_options(struct cli *cli, int argc, char **argv, struct findings *findings, struct err *err)
+static int read_options(struct cli *cli, int argc, char **argv, struct findings *findings,
+			struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
 	const char *value;

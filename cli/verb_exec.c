@@ -47,7 +47,8 @@ static int take_option(struct exec_words *words, int id, const char *value, stru
 	}
 }
 
-static int read_words(struct cli *cli, int argc, char **argv, struct exec_words *words, struct err *err)
+static int read_words(struct cli *cli, int argc, char **argv, struct exec_words *words,
+		      struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
 	const char *value;

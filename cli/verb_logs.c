@@ -24,7 +24,7 @@
 #include "store/lock.h"
 #include "store/paths.h"
 
-#define CHUNK 16384
+#define CHUNK	 16384
 #define RING_MAX (64u << 20)
 
 const struct opt verb_logs_options[] = {
@@ -52,7 +52,8 @@ static int put(struct output *output, const char *bytes, size_t len, struct err 
 		memcpy(output->rest, joined + used, output->n_rest);
 		bytes = escaped;
 	}
-	return fd_write_all(STDOUT_FILENO, bytes, n) < 0 ? err_sys(err, "can't write to stdout") : 0;
+	return fd_write_all(STDOUT_FILENO, bytes, n) < 0 ? err_sys(err, "can't write to stdout")
+							 : 0;
 }
 
 struct ring {
@@ -69,7 +70,8 @@ static int ring_open(struct ring *ring, const char *path, struct err *err)
 	ring->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (ring->fd < 0)
 		return err_sys(err, "%s", path);
-	if (fstat(ring->fd, &st) < 0 || st.st_size <= (off_t)sizeof(struct launch_ring) || st.st_size > RING_MAX) {
+	if (fstat(ring->fd, &st) < 0 || st.st_size <= (off_t)sizeof(struct launch_ring) ||
+	    st.st_size > RING_MAX) {
 		fd_close(&ring->fd);
 		return err_set(err, ERR_FAILED, "%s: not a console ring", path);
 	}
@@ -124,8 +126,8 @@ static int print_now(struct ring *ring, struct output *output, struct err *err)
 }
 
 /* The keeper's lock tells the end; what was written just before is printed after it. */
-static int print_ring(const struct host_config *host, const char *id, bool follow, struct output *output,
-		      struct err *err)
+static int print_ring(const struct host_config *host, const char *id, bool follow,
+		      struct output *output, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = 200000000 };
 	char path[PATHS_SIZE], lock[PATHS_SIZE];
@@ -182,11 +184,15 @@ int verb_logs(struct cli *cli, int argc, char **argv, struct err *err)
 	if (print_ring(&cli->config.host, id, follow, &output, err) == 0)
 		return 0;
 	if (err->os_errno == EACCES)
-		return err_set(err, ERR_FAILED, "%s: only root and the group %s may read its console", words[0],
+		return err_set(err, ERR_FAILED,
+			       "%s: only root and the group %s may read its console", words[0],
 			       cli->config.host.group);
 	if (err->os_errno != ENOENT)
 		return -1;
-	if (print_tail(paths_sandbox(&cli->config.host, id, "console-tail", path), &output, err) < 0)
-		return err->os_errno == ENOENT ? err_set(err, ERR_FAILED, "%s has written nothing yet", words[0]) : -1;
+	if (print_tail(paths_sandbox(&cli->config.host, id, "console-tail", path), &output, err) <
+	    0)
+		return err->os_errno == ENOENT
+			       ? err_set(err, ERR_FAILED, "%s has written nothing yet", words[0])
+			       : -1;
 	return 0;
 }

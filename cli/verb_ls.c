@@ -41,7 +41,8 @@ static bool add_entry(const char *id, void *arg)
 	long long left_s;
 	struct err err;
 
-	if (entry_load(host, id, &entry, &err) < 0 || entryview_left(host, &entry, &left_s, &err) < 0) {
+	if (entry_load(host, id, &entry, &err) < 0 ||
+	    entryview_left(host, &entry, &left_s, &err) < 0) {
 		if (err.code != ERR_NOT_FOUND) /* it ended while we looked */
 			log_warning("%s: %s", id, err.text);
 		return true;
@@ -54,8 +55,9 @@ static bool add_entry(const char *id, void *arg)
 
 		BUG_ON(rc < 0);
 	} else {
-		text_table_row(&listing->table, (const char *const[]){ view.name, view.state, view.owner, view.ends,
-								       view.left, view.ipv4 });
+		text_table_row(&listing->table,
+			       (const char *const[]){ view.name, view.state, view.owner, view.ends,
+						      view.left, view.ipv4 });
 	}
 	explicit_bzero(&entry, sizeof(entry));
 	return true;
@@ -80,8 +82,8 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 	if (cli->json)
 		listing.list = json_array();
 	else
-		text_table_row(&listing.table,
-			       (const char *const[]){ "NAME", "STATE", "OWNER", "ENDS", "LEFT", "ADDRESS" });
+		text_table_row(&listing.table, (const char *const[]){ "NAME", "STATE", "OWNER",
+								      "ENDS", "LEFT", "ADDRESS" });
 	if (entry_each(&cli->config.host, add_entry, &listing, err) < 0)
 		return -1;
 	if (cli->json)
@@ -96,7 +98,8 @@ static void line(struct text_table *table, const char *key, const char *value)
 	char clean[1024];
 
 	if (value[0] != '\0')
-		text_table_row(table, (const char *const[]){ key, text_line(value, clean, sizeof(clean)) });
+		text_table_row(table, (const char *const[]){
+					      key, text_line(value, clean, sizeof(clean)) });
 }
 
 static void lines_of_spec(struct text_table *table, const struct spec *spec)
@@ -106,7 +109,9 @@ static void lines_of_spec(struct text_table *table, const struct spec *spec)
 	line(table, "created", str_from_instant(spec->created_s, text, sizeof(text)));
 	line(table, "account", spec->account);
 	line(table, "memory", str_from_size(spec->memory_bytes, text, sizeof(text)));
-	line(table, "disk", spec->disk_bytes > 0 ? str_from_size(spec->disk_bytes, text, sizeof(text)) : "in memory");
+	line(table, "disk",
+	     spec->disk_bytes > 0 ? str_from_size(spec->disk_bytes, text, sizeof(text))
+				  : "in memory");
 	line(table, "kernel", spec->kernel);
 	line(table, "image", spec->image);
 	line(table, "host key", spec->host_key_public);
@@ -117,7 +122,8 @@ static void lines_of_end(struct text_table *table, const struct end_record *end)
 	char text[256], date[STR_INSTANT_SIZE];
 
 	(void)snprintf(text, sizeof(text), "%s at %s%s%.111s", status_reason_word(end->reason),
-		       str_from_instant(end->at_s, date, sizeof(date)), end->text[0] != '\0' ? ": " : "", end->text);
+		       str_from_instant(end->at_s, date, sizeof(date)),
+		       end->text[0] != '\0' ? ": " : "", end->text);
 	line(table, "last end", text);
 }
 
@@ -157,7 +163,8 @@ int verb_show(struct cli *cli, int argc, char **argv, struct err *err)
 	int n, rc = 0;
 	char **words = opt_words(cli, argc, argv, 1, 1, &n, err);
 
-	if (words == NULL || cli_begin(cli, err) < 0 || target_find(&cli->config.host, words[0], id, err) < 0 ||
+	if (words == NULL || cli_begin(cli, err) < 0 ||
+	    target_find(&cli->config.host, words[0], id, err) < 0 ||
 	    entry_load(&cli->config.host, id, &entry, err) < 0 ||
 	    entryview_left(&cli->config.host, &entry, &left_s, err) < 0)
 		return -1;

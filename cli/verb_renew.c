@@ -30,7 +30,8 @@ struct renew_words {
 	struct life life;
 };
 
-static int read_words(struct cli *cli, int argc, char **argv, struct renew_words *words, struct err *err)
+static int read_words(struct cli *cli, int argc, char **argv, struct renew_words *words,
+		      struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
 	const char *value;
@@ -60,7 +61,8 @@ static int read_words(struct cli *cli, int argc, char **argv, struct renew_words
 static int take_reason(struct ctl_request *request, const char *reason, struct err *err)
 {
 	if (!str_copy(request->reason, sizeof(request->reason), reason))
-		return err_set(err, ERR_USAGE, "--reason: too long: at most %zu bytes", sizeof(request->reason) - 1);
+		return err_set(err, ERR_USAGE, "--reason: too long: at most %zu bytes",
+			       sizeof(request->reason) - 1);
 	for (const char *c = reason; *c != '\0'; c++) {
 		if ((unsigned char)*c < ' ' || *c == '\x7f')
 			return err_set(err, ERR_USAGE, "--reason: one line of text, please");
@@ -78,13 +80,16 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 	bool by_default;
 
 	if (read_words(cli, argc, argv, &words, err) < 0 || cli_begin(cli, err) < 0 ||
-	    life_deadline(&words.life, &cli->config, time(NULL), &request.deadline_s, &by_default, err) < 0 ||
-	    take_reason(&request, words.reason, err) < 0 || target_find(&cli->config.host, words.name, id, err) < 0)
+	    life_deadline(&words.life, &cli->config, time(NULL), &request.deadline_s, &by_default,
+			  err) < 0 ||
+	    take_reason(&request, words.reason, err) < 0 ||
+	    target_find(&cli->config.host, words.name, id, err) < 0)
 		return -1;
 	request_login(request.who);
 	fd = client_open(&cli->config.host, id, words.name, err);
 	if (fd < 0 || client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0)
 		return -1;
-	(void)printf("%s ends at %s\n", words.name, str_from_instant(request.deadline_s, date, sizeof(date)));
+	(void)printf("%s ends at %s\n", words.name,
+		     str_from_instant(request.deadline_s, date, sizeof(date)));
 	return 0;
 }

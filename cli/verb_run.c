@@ -61,7 +61,8 @@ static int words_behind_dashes(int argc, char **argv)
 	return -1;
 }
 
-static int take_words(struct cli *cli, struct run *run, const struct opts *opts, int behind, struct err *err)
+static int take_words(struct cli *cli, struct run *run, const struct opts *opts, int behind,
+		      struct err *err)
 {
 	int n;
 	char **rest = opt_rest(opts, &n);
@@ -116,11 +117,13 @@ static void pass_signal(int signals, pid_t keeper)
 		(void)kill(keeper, SIGTERM);
 }
 
-static int command_in_guest(const struct spec *spec, const struct run *run, int signals, struct err *err)
+static int command_in_guest(const struct spec *spec, const struct run *run, int signals,
+			    struct err *err)
 {
 	static const char *const no_envs[] = { NULL };
 	const struct agent_command command = { "", "", run->command, no_envs };
-	const struct agent_streams streams = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, signals };
+	const struct agent_streams streams = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+					       signals };
 	auto_fd stream = client_connect(&spec->host, spec->id, spec->name, GUEST_PORT_EXEC, err);
 
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -200,10 +203,12 @@ static int live(const struct run *run, const struct spec *spec, pid_t keeper, st
 	}
 	keeper_code = wait_end(keeper, signals, end_fd, &end);
 	if (keeper_code == ERR_RESIDUE)
-		return err_set(err, ERR_RESIDUE, "%s has ended, but something of it is left: see `mayfly verify %s`",
+		return err_set(err, ERR_RESIDUE,
+			       "%s has ended, but something of it is left: see `mayfly verify %s`",
 			       spec->name, spec->id);
 	if (run->command != NULL && end.code == END_EXPIRED && (code < 0 || code == AGENT_STOPPED))
-		return err_set(err, ERR_TIMEOUT, "%s: its date came before the command's end", spec->name);
+		return err_set(err, ERR_TIMEOUT, "%s: its date came before the command's end",
+			       spec->name);
 	if (run->command != NULL)
 		return code == AGENT_STOPPED ? 128 + SIGTERM : code;
 	return keeper_code != 0 ? keeper_code : code_of_end(&end);

@@ -20,13 +20,15 @@
 #include "cli/copy.h"
 #include "cli/target.h"
 #include "store/paths.h"
+#include "store/spec.h"
 
 #define MAX_WORDS 256
 
 enum { SSH_STDIO = OPT_LONG + 1 };
 
 const struct opt verb_ssh_options[] = {
-	{ SSH_STDIO, "stdio", NULL, "connect stdin and stdout to the sandbox's sshd: for ProxyCommand" },
+	{ SSH_STDIO, "stdio", NULL,
+	  "connect stdin and stdout to the sandbox's sshd: for ProxyCommand" },
 	{ 0 },
 };
 
@@ -68,7 +70,8 @@ static bool is_plain_path(const char *path)
 	return path[strcspn(path, " \t\n\"'\\%$`;&|<>()*?[]{}~#!")] == '\0';
 }
 
-static int make_proxy(struct ssh_words *words, const struct cli *cli, const char *name, struct err *err)
+static int make_proxy(struct ssh_words *words, const struct cli *cli, const char *name,
+		      struct err *err)
 {
 	char exe[PATH_MAX], config[PATH_MAX] = "";
 	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -79,29 +82,51 @@ static int make_proxy(struct ssh_words *words, const struct cli *cli, const char
 	if (cli->config_path != NULL && realpath(cli->config_path, config) == NULL)
 		return err_sys(err, "%s", cli->config_path);
 	if (!is_plain_path(exe) || !is_plain_path(config))
-		return err_set(err, ERR_FAILED, "%s: ssh can't be given a path with such characters",
+		return err_set(err, ERR_FAILED,
+			       "%s: ssh can't be given a path with such characters",
 			       is_plain_path(exe) ? config : exe);
-	(void)snprintf(words->proxy, sizeof(words->proxy), "ProxyCommand=%s%s%s ssh --stdio %s", exe,
-		       config[0] != '\0' ? " --config " : "", config, name);
+	(void)snprintf(words->proxy, sizeof(words->proxy), "ProxyCommand=%s%s%s ssh --stdio %s",
+		       exe, config[0] != '\0' ? " --config " : "", config, name);
 	return 0;
 }
 
-static int make_words(struct ssh_words *words, const struct cli *cli, const char *id, const char *name, char **command,
-		      int n_command, struct err *err)
-{
-	const struct host_config *host = &cli->config.host;
-	char known_hosts[PATHS_SIZE];
+/* Whom to log in as, and the name that the host key was pinned under; from the spec, where we may read it. */
+struct login {
+	char name[STR_NAME_MAX + 1];
+	char account[STR_NAME_MAX + 1];
+};
 
-	(void)paths_sandbox(host, id, "known_hosts", known_hosts);
-	(void)paths_sandbox(host, id, "ssh-key", words->identity);
-	if (make_proxy(words, cli, name, err) < 0)
-		return -1;
-	if (access(known_hosts, R_OK) < 0) {
-		if (errno != EACCES)
-			return err_sys(err, "%s: its host key", name);
-		return err_set(err, ERR_FAILED, "ssh needs root here: the host key of %s can't be read", name);
+static void find_login(const struct cli *cli, const char *id, const char *word, struct login *login)
+{
+	static struct spec spec;
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	(void)str_copy(login->name, sizeof(login->name), word);
+	(void)str_copy(login->account, sizeof(login->account), cli->config.account);
+	if (spec_read(paths_sandbox(&cli->config.host, id, "spec", path), &spec, &ignored) == 0) {
+		(void)str_copy(login->name, sizeof(login->name), spec.name);
+		(void)str_copy(login->account, sizeof(login->account), spec.account);
 	}
-	(void)snprintf(words->known_hosts, sizeof(words->known_hosts), "UserKnownHostsFile=%s", known_hosts);
+	explicit_bzero(&spec, sizeof(spec));
+}
+
+static int make_options(struct ssh_words *words, const struct cli *cli, const char *id,
+			const char *name, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	(void)paths_sandbox(&cli->config.host, id, "known_hosts", path);
+	if (access(path, R_OK) < 0 && errno == EACCES)
+		return err_set(err, ERR_FAILED,
+			       "ssh needs root here: the host key of %s can't be read", name);
+	if (access(path, R_OK) < 0)
+		return err_sys(err, "%s: its host key", name);
+	if (!is_plain_path(path))
+		return err_set(err, ERR_FAILED,
+			       "%s: ssh can't be given a path with such characters", path);
+	(void)snprintf(words->known_hosts, sizeof(words->known_hosts), "UserKnownHostsFile=%s",
+		       path);
 	(void)snprintf(words->alias, sizeof(words->alias), "HostKeyAlias=%s", name);
 	add(words, "ssh");
 	add_option(words, words->proxy);
@@ -110,19 +135,29 @@ static int make_words(struct ssh_words *words, const struct cli *cli, const char
 	add_option(words, "GlobalKnownHostsFile=/dev/null");
 	add_option(words, "StrictHostKeyChecking=yes");
 	add_option(words, "UpdateHostKeys=no");
-	if (access(words->identity, R_OK) == 0) {
+	if (access(paths_sandbox(&cli->config.host, id, "ssh-key", words->identity), R_OK) == 0) {
 		add_option(words, "IdentitiesOnly=yes");
 		add(words, "-i");
 		add(words, words->identity);
 	}
+	return 0;
+}
+
+static int make_words(struct ssh_words *words, const struct cli *cli, const char *id,
+		      const struct login *login, char **command, struct err *err)
+{
+	if (make_proxy(words, cli, login->name, err) < 0 ||
+	    make_options(words, cli, id, login->name, err) < 0)
+		return -1;
 	add(words, "-l");
-	add(words, cli->config.account);
+	add(words, login->account);
 	add(words, "--");
-	add(words, name);
-	if (n_command > MAX_WORDS - 40)
-		return err_set(err, ERR_USAGE, "ssh: too many words in the command");
-	for (int i = 0; i < n_command; i++)
-		add(words, command[i]);
+	add(words, login->name);
+	for (; *command != NULL; command++) {
+		if (words->n + 1 == MAX_WORDS)
+			return err_set(err, ERR_USAGE, "ssh: too many words in the command");
+		add(words, *command);
+	}
 	return 0;
 }
 
@@ -130,7 +165,8 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
 	static struct ssh_words words;
-	char id[ID_SIZE], **rest;
+	char id[ID_SIZE], **rest, **command;
+	struct login login;
 	bool stdio = false;
 	const char *value;
 	int option, n;
@@ -141,14 +177,15 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	rest = opt_rest(&opts, &n);
 	if (n < 1 || (stdio && n > 1))
-		return cli_usage(cli, err, n < 1 ? "the name is missing" : "--stdio takes no command");
+		return cli_usage(cli, err,
+				 n < 1 ? "the name is missing" : "--stdio takes no command");
 	if (cli_begin(cli, err) < 0 || target_find(&cli->config.host, rest[0], id, err) < 0)
 		return -1;
 	if (stdio)
 		return connect_stdio(cli, id, rest[0], err);
-	if (n > 1 && strcmp(rest[1], "--") == 0)
-		n--, rest[1] = rest[0], rest++;
-	if (make_words(&words, cli, id, rest[0], rest + 1, n - 1, err) < 0)
+	find_login(cli, id, rest[0], &login);
+	command = rest + (n > 1 && strcmp(rest[1], "--") == 0 ? 2 : 1);
+	if (make_words(&words, cli, id, &login, command, err) < 0)
 		return -1;
 	(void)execvp("ssh", words.argv);
 	return err_sys(err, "can't run ssh (Debian's openssh-client)");

@@ -16,7 +16,7 @@ int verb_version(struct cli *cli, int argc, char **argv, struct err *err)
 
 	if (opt_words(cli, argc, argv, 0, 0, &n, err) == NULL)
 		return -1;
-	(void)printf("mayfly %s (spec %u, control %u, launch %u, guest %u)\n", MAYFLY_VERSION, SPEC_VERSION, CTL_VERSION,
-		     LAUNCH_VERSION, GUEST_VERSION);
+	(void)printf("mayfly %s (spec %u, control %u, launch %u, guest %u)\n", MAYFLY_VERSION,
+		     SPEC_VERSION, CTL_VERSION, LAUNCH_VERSION, GUEST_VERSION);
 	return 0;
 }

@@ -8,27 +8,35 @@
 #include <string.h>
 
 const struct verb verbs[] = {
-	{ "create", NULL, "NAME [OPTION…]", "Make a sandbox that lives until its date; prints its name.",
-	  verb_create_options, VERB_ROOT, 0, verb_create },
+	{ "create", NULL, "NAME [OPTION…]",
+	  "Make a sandbox that lives until its date; prints its name.", verb_create_options,
+	  VERB_ROOT, 0, verb_create },
 	{ "run", NULL, "[-n NAME] [OPTION…] [IMAGE] [-- CMD…]",
-	  "Run a sandbox in the foreground; it ends with this process.", verb_run_options, VERB_ROOT, 125, verb_run },
-	{ "ls", "ps", "[-a]", "List the sandboxes.", verb_ls_options, VERB_ROOT | VERB_TABLE, 0, verb_ls },
-	{ "show", "inspect", "NAME", "Everything about one sandbox.", NULL, VERB_ROOT | VERB_TABLE, 0, verb_show },
-	{ "ssh", NULL, "NAME [-- CMD…]", "Log in; passes ssh's exit code on.", verb_ssh_options, 0, 255, verb_ssh },
-	{ "exec", NULL, "[OPTION…] NAME -- CMD…", "Run a command inside, without ssh; passes its exit code on.",
-	  verb_exec_options, 0, 125, verb_exec },
-	{ "logs", NULL, "[-f] NAME", "What the sandbox wrote to its console.", verb_logs_options, 0, 0, verb_logs },
-	{ "renew", NULL, "NAME --ttl DURATION|--until DATE [--reason TEXT]", "Move the date, counted from now.",
-	  verb_renew_options, VERB_ROOT, 0, verb_renew },
-	{ "destroy", "rm", "[-f] NAME…", "End sandboxes and leave nothing of them.", verb_destroy_options, VERB_ROOT, 0,
-	  verb_destroy },
-	{ "reap", NULL, "[--dry-run]", "End what is due and what a crash left.", verb_reap_options, VERB_ROOT, 0,
-	  verb_reap },
-	{ "verify", NULL, "NAME|ID", "Look whether anything is left of a sandbox that is gone.", NULL, VERB_ROOT, 0,
-	  verb_verify },
-	{ "host", NULL, "up|down", "Make or remove what all sandboxes share on this host.", verb_host_options, VERB_ROOT,
-	  0, verb_host },
-	{ "doctor", NULL, "[--only CHECK]", "Can this host run sandboxes?", verb_doctor_options, VERB_TABLE, 0, verb_doctor },
+	  "Run a sandbox in the foreground; it ends with this process.", verb_run_options,
+	  VERB_ROOT, 125, verb_run },
+	{ "ls", "ps", "[-a]", "List the sandboxes.", verb_ls_options, VERB_ROOT | VERB_TABLE, 0,
+	  verb_ls },
+	{ "show", "inspect", "NAME", "Everything about one sandbox.", NULL, VERB_ROOT | VERB_TABLE,
+	  0, verb_show },
+	{ "ssh", NULL, "NAME [-- CMD…]", "Log in; passes ssh's exit code on.", verb_ssh_options, 0,
+	  255, verb_ssh },
+	{ "exec", NULL, "[OPTION…] NAME -- CMD…",
+	  "Run a command inside, without ssh; passes its exit code on.", verb_exec_options, 0, 125,
+	  verb_exec },
+	{ "logs", NULL, "[-f] NAME", "What the sandbox wrote to its console.", verb_logs_options, 0,
+	  0, verb_logs },
+	{ "renew", NULL, "NAME --ttl DURATION|--until DATE [--reason TEXT]",
+	  "Move the date, counted from now.", verb_renew_options, VERB_ROOT, 0, verb_renew },
+	{ "destroy", "rm", "[-f] NAME…", "End sandboxes and leave nothing of them.",
+	  verb_destroy_options, VERB_ROOT, 0, verb_destroy },
+	{ "reap", NULL, "[--dry-run]", "End what is due and what a crash left.", verb_reap_options,
+	  VERB_ROOT, 0, verb_reap },
+	{ "verify", NULL, "NAME|ID", "Look whether anything is left of a sandbox that is gone.",
+	  NULL, VERB_ROOT, 0, verb_verify },
+	{ "host", NULL, "up|down", "Make or remove what all sandboxes share on this host.",
+	  verb_host_options, VERB_ROOT, 0, verb_host },
+	{ "doctor", NULL, "[--only CHECK]", "Can this host run sandboxes?", verb_doctor_options,
+	  VERB_TABLE, 0, verb_doctor },
 	{ "version", NULL, "", "Print the version.", NULL, 0, 0, verb_version },
 	{ "help", NULL, "[VERB]", "Explain a verb.", NULL, 0, 0, verb_help },
 	{ 0 },
@@ -37,7 +45,8 @@ const struct verb verbs[] = {
 const struct verb *verbs_find(const char *name)
 {
 	for (const struct verb *verb = verbs; verb->name != NULL; verb++) {
-		if (strcmp(verb->name, name) == 0 || (verb->alias != NULL && strcmp(verb->alias, name) == 0))
+		if (strcmp(verb->name, name) == 0 ||
+		    (verb->alias != NULL && strcmp(verb->alias, name) == 0))
 			return verb;
 	}
 	return NULL;

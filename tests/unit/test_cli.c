@@ -76,19 +76,24 @@ static void test_resolvers(void **state)
 	char out[SPEC_MAX_RESOLVERS][46];
 
 	(void)state;
-	assert_int_equal(resolv_parse("# nameserver 192.0.2.9\nsearch x\nnameserver 192.0.2.1\nnameserver\t2001:db8::1 # x\n",
+	assert_int_equal(resolv_parse("# nameserver 192.0.2.9\nsearch x\nnameserver "
+				      "192.0.2.1\nnameserver\t2001:db8::1 # x\n",
 				      out),
 			 2);
 	assert_string_equal(out[0], "192.0.2.1");
 	assert_string_equal(out[1], "2001:db8::1");
-	assert_int_equal(resolv_parse("nameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 0.0.0.0\n"
-				      "nameserver ::ffff:127.0.0.1\nnameserver\nnameserver192.0.2.1\nnameserver x",
-				      out),
-			 0);
-	assert_int_equal(resolv_parse("nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
-				      "nameserver 192.0.2.4",
-				      out),
-			 3);
+	assert_int_equal(
+		resolv_parse("nameserver 127.0.0.53\nnameserver ::1\nnameserver "
+			     "fe80::1%eth0\nnameserver 0.0.0.0\n"
+			     "nameserver "
+			     "::ffff:127.0.0.1\nnameserver\nnameserver192.0.2.1\nnameserver x",
+			     out),
+		0);
+	assert_int_equal(
+		resolv_parse("nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
+			     "nameserver 192.0.2.4",
+			     out),
+		3);
 	assert_int_equal(resolv_parse("", out), 0);
 }
 
@@ -100,19 +105,23 @@ static void test_escape(void **state)
 		{ "plain\ttext\n", "plain\ttext\n" },
 		{ "\x1b[2J\a\x7f", "\\x1b[2J\\x07\\x7f" },
 		{ "a\r\nb\rc", "a\r\nb\\x0dc" },
-		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f" },
-		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" },	 /* CSI in one character */
+		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f",
+		  "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\xc2\\x9b31m" }, /* CSI in one character */
 		{ "\x9b\x80\xff", "\\x9b\\x80\\xff" },
 		{ "\xc0\xaf\xe0\x80\xaf", "\\xc0\\xaf\\xe0\\x80\\xaf" }, /* overlong */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },	 /* surrogate */
-		{ "\xe2\x82", "\\xe2\\x82" },		 /* cut off */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },			 /* surrogate */
+		{ "\xe2\x82", "\\xe2\\x82" },				 /* cut off */
 	};
 	char out[TEXT_ESCAPED_SIZE(64)], line[16];
 	size_t used;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(text_escape(cases[i].in, strlen(cases[i].in), out, NULL), strlen(cases[i].out));
+		assert_int_equal(text_escape(cases[i].in, strlen(cases[i].in), out, NULL),
+				 strlen(cases[i].out));
 		assert_string_equal(out, cases[i].out);
 	}
 	/* a character across two reads is kept whole */
@@ -136,7 +145,8 @@ static void test_table(void **state)
 	text_table_print(&table, out);
 	text_table_free(&table);
 	(void)fclose(out);
-	assert_string_equal(text, "NAME           STATE\na-longer-name  running\n\xc3\xa9              x\n");
+	assert_string_equal(
+		text, "NAME           STATE\na-longer-name  running\n\xc3\xa9              x\n");
 	free(text);
 }
 
@@ -173,10 +183,18 @@ static const char *text_of(const json_t *object, const char *key)
 static void test_json(void **state)
 {
 	static struct store_entry entry = {
-		.id = "0123456789abcdef", .state = STORE_RUNNING,
-		.has_spec = true, .has_deadline = true, .has_status = true, .has_end = true,
-		.spec = { .name = "web", .owner = "ada", .account = "dev", .flags = SPEC_DURABLE,
-			  .host = { .pool4 = 0x0ad70000, .ipv6 = 0 }, .created_s = NOW },
+		.id = "0123456789abcdef",
+		.state = STORE_RUNNING,
+		.has_spec = true,
+		.has_deadline = true,
+		.has_status = true,
+		.has_end = true,
+		.spec = { .name = "web",
+			  .owner = "ada",
+			  .account = "dev",
+			  .flags = SPEC_DURABLE,
+			  .host = { .pool4 = 0x0ad70000, .ipv6 = 0 },
+			  .created_s = NOW },
 		.deadline = { .deadline_s = NOW + DAY, .renewals = 2 },
 		.status = { .slot = 3 },
 		.end = { .reason = END_GUEST_PANIC, .at_s = NOW, .text = "\x1b[31m\"\xff" },
@@ -201,7 +219,8 @@ static void test_json(void **state)
 	assert_int_equal(json_integer_value(json_object_get(again, "left_s")), DAY);
 	assert_int_equal(json_integer_value(json_object_get(again, "renewals")), 2);
 	assert_string_equal(text_of(json_object_get(again, "last_end"), "reason"), "guest-panic");
-	assert_string_equal(text_of(json_object_get(again, "last_end"), "text"), "\\x1b[31m\"\\xff");
+	assert_string_equal(text_of(json_object_get(again, "last_end"), "text"),
+			    "\\x1b[31m\"\\xff");
 	assert_null(strstr(text, "PRIVATE"));
 	free(text);
 	json_decref(object);
@@ -233,11 +252,13 @@ typedef void guest_fn(int fd, char *bytes);
 /* Checks START, echoes stdin until its end, exits with 42. */
 static void guest_cat(int fd, char *bytes)
 {
-	static const char start[] = "\2\0\0\0\1\0\0\0" "dev\0\0cat\0-\0A=b";
+	static const char start[] = "\2\0\0\0\1\0\0\0"
+				    "dev\0\0cat\0-\0A=b";
 	struct guest_exit result = { .code = 42 };
 	struct guest_frame frame = get_frame(fd, bytes);
 
-	if (frame.type != GUEST_EXEC_START || frame.len != sizeof(start) || memcmp(bytes, start, sizeof(start)) != 0)
+	if (frame.type != GUEST_EXEC_START || frame.len != sizeof(start) ||
+	    memcmp(bytes, start, sizeof(start)) != 0)
 		_exit(1);
 	while ((frame = get_frame(fd, bytes)).len > 0)
 		put_frame(fd, GUEST_EXEC_STDOUT, bytes, frame.len);
@@ -349,7 +370,8 @@ static void test_agent_flood(void **state)
 
 static void test_agent_nonsense(void **state)
 {
-	static guest_fn *const guests[] = { guest_too_long, guest_unknown, guest_short_exit, guest_hangs_up };
+	static guest_fn *const guests[] = { guest_too_long, guest_unknown, guest_short_exit,
+					    guest_hangs_up };
 	FILE *out = fopen("/dev/null", "w");
 
 	(void)state;
@@ -386,7 +408,8 @@ static void test_copy_half_close(void **state)
 		(void)alarm(10);
 		while ((got = read(pair[1], bytes + n, sizeof(bytes) - n)) > 0)
 			n += (size_t)got;
-		_exit(fd_write_all(pair[1], "answer", 6) < 0 || n != 4 || memcmp(bytes, "ping", 4) != 0);
+		_exit(fd_write_all(pair[1], "answer", 6) < 0 || n != 4 ||
+		      memcmp(bytes, "ping", 4) != 0);
 	}
 	(void)close(pair[1]);
 	assert_int_equal(write(in[1], "ping", 4), 4);

@@ -41,7 +41,8 @@ static void test_example(void **state)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < config_n_keys; i++) {
 		if (!seen[i])
-			fail_msg("config.example.toml lacks %s.%s", config_keys[i].section, config_keys[i].key);
+			fail_msg("config.example.toml lacks %s.%s", config_keys[i].section,
+				 config_keys[i].key);
 	}
 	assert_memory_equal(&config, &defaults, sizeof(config));
 }
@@ -57,7 +58,8 @@ static void test_example_explains(void **state)
 	(void)state;
 	assert_true(len > 0);
 	text[len] = '\0';
-	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
 		if (line[0] == '[')
 			explained = false;
 		else if (line[0] == '#')
@@ -73,9 +75,11 @@ static void test_values(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(parse("[site]\ndefault_ttl = \"2h\"\n[network]\npool4 = \"10.9.0.0/22\"\nipv6 = false\n"
+	assert_int_equal(parse("[site]\ndefault_ttl = \"2h\"\n[network]\npool4 = "
+			       "\"10.9.0.0/22\"\nipv6 = false\n"
 			       "resolvers = [\"192.0.2.1\", \"2001:db8::1\"]\n"
-			       "[jail]\nslots = 512\ncgroup = \"prefer\"\n[sandbox]\nmemory = \"1G\"\nstop_timeout = \"1m\"\n",
+			       "[jail]\nslots = 512\ncgroup = \"prefer\"\n[sandbox]\nmemory = "
+			       "\"1G\"\nstop_timeout = \"1m\"\n",
 			       &config, &err),
 			 0);
 	assert_int_equal(config.default_ttl_s, 7200);
@@ -101,36 +105,53 @@ static void test_refused(void **state)
 		{ "x = 1\n", "f.toml:1:1: unknown key x" },
 		{ "[nosuch]\n", "f.toml:1:2: unknown section [nosuch]" },
 		{ "[site]\n\n  ttl = \"7d\"\n", "f.toml:3:3: unknown key ttl in [site]" },
-		{ "[site]\ndefault_ttl = 7\n", "f.toml:2:1: site.default_ttl: expected a duration" },
+		{ "[site]\ndefault_ttl = 7\n",
+		  "f.toml:2:1: site.default_ttl: expected a duration" },
 		{ "[site]\ndefault_ttl = \"7\"\n", "f.toml:2:1: site.default_ttl: not a duration" },
-		{ "[site]\ndefault_ttl = \"1s\"\n", "f.toml:2:1: site.default_ttl: out of range: 1m to 3650d" },
+		{ "[site]\ndefault_ttl = \"1s\"\n",
+		  "f.toml:2:1: site.default_ttl: out of range: 1m to 3650d" },
 		{ "[site]\ndefault_ttl = \"7d\"\ndefault_ttl = \"8d\"\n", "f.toml:3:15: " },
-		{ "[site]\nmax_ttl = \"1h\"\n", "f.toml: site.default_ttl is longer than site.max_ttl" },
+		{ "[site]\nmax_ttl = \"1h\"\n",
+		  "f.toml: site.default_ttl is longer than site.max_ttl" },
 		{ "[site]\ngroup = \"Big Group\"\n", "f.toml:2:1: site.group: not a name" },
 		{ "[site]\ngroup = \"a\\u0000b\"\n", "f.toml:2:1: site.group: expected a name" },
-		{ "[paths]\nstate_dir = \"var\"\n", "f.toml:2:1: paths.state_dir: not an absolute path" },
+		{ "[paths]\nstate_dir = \"var\"\n",
+		  "f.toml:2:1: paths.state_dir: not an absolute path" },
 		{ "[paths.kernel]\nx = 1\n", "f.toml:1:8: paths.kernel: expected a path" },
-		{ "[network]\npool4 = \"10.0.0.0\"\n", "f.toml:2:1: network.pool4: not an IPv4 network" },
-		{ "[network]\npool4 = \"10.0.0.1/16\"\n", "f.toml:2:1: network.pool4: has bits set" },
-		{ "[network]\npool4 = \"10.0.0.0/31\"\n", "f.toml:2:1: network.pool4: prefix length out of range" },
-		{ "[network]\npool4 = \"10.0.0.0/24\"\n", "f.toml: network.pool4 has room for 128 sandboxes" },
-		{ "[network]\npool6 = \"2001:db8::/64\"\n", "f.toml:2:1: network.pool6: not a /64 of unique local" },
-		{ "[network]\npool6 = \"fd00::1/64\"\n", "f.toml:2:1: network.pool6: has bits set" },
+		{ "[network]\npool4 = \"10.0.0.0\"\n",
+		  "f.toml:2:1: network.pool4: not an IPv4 network" },
+		{ "[network]\npool4 = \"10.0.0.1/16\"\n",
+		  "f.toml:2:1: network.pool4: has bits set" },
+		{ "[network]\npool4 = \"10.0.0.0/31\"\n",
+		  "f.toml:2:1: network.pool4: prefix length out of range" },
+		{ "[network]\npool4 = \"10.0.0.0/24\"\n",
+		  "f.toml: network.pool4 has room for 128 sandboxes" },
+		{ "[network]\npool6 = \"2001:db8::/64\"\n",
+		  "f.toml:2:1: network.pool6: not a /64 of unique local" },
+		{ "[network]\npool6 = \"fd00::1/64\"\n",
+		  "f.toml:2:1: network.pool6: has bits set" },
 		{ "[network]\nipv6 = 1\n", "f.toml:2:1: network.ipv6: expected true or false" },
-		{ "[network]\nresolvers = [\"127.0.0.53\"]\n", "f.toml:2:1: network.resolvers: a loopback address" },
-		{ "[network]\nresolvers = [\"::1\"]\n", "f.toml:2:1: network.resolvers: a loopback address" },
-		{ "[network]\nresolvers = [\"dns\"]\n", "f.toml:2:1: network.resolvers: not a list" },
-		{ "[network]\nresolvers = [\"1.1.1.1\", 2]\n", "f.toml:2:1: network.resolvers: expected a list" },
+		{ "[network]\nresolvers = [\"127.0.0.53\"]\n",
+		  "f.toml:2:1: network.resolvers: a loopback address" },
+		{ "[network]\nresolvers = [\"::1\"]\n",
+		  "f.toml:2:1: network.resolvers: a loopback address" },
+		{ "[network]\nresolvers = [\"dns\"]\n",
+		  "f.toml:2:1: network.resolvers: not a list" },
+		{ "[network]\nresolvers = [\"1.1.1.1\", 2]\n",
+		  "f.toml:2:1: network.resolvers: expected a list" },
 		{ "[network]\nresolvers = [\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]\n",
 		  "f.toml:2:1: network.resolvers: too many" },
 		{ "[network]\nmark_base = 0\n", "f.toml:2:1: network.mark_base: out of range" },
-		{ "[network]\nmark_mask = 0xffffffff\n", "f.toml: network.mark_mask must leave room" },
+		{ "[network]\nmark_mask = 0xffffffff\n",
+		  "f.toml: network.mark_mask must leave room" },
 		{ "[jail]\nslots = -1\n", "f.toml:2:1: jail.slots: out of range: 1 to 16384" },
 		{ "[jail]\nslots = 9223372036854775807\n", "f.toml:2:1: jail.slots: out of range" },
 		{ "[jail]\nslots = 1.5\n", "f.toml:2:1: jail.slots: expected a whole number" },
 		{ "[jail]\ncgroup = \"maybe\"\n", "f.toml:2:1: jail.cgroup: neither" },
-		{ "[sandbox]\nmemory = \"15M\"\n", "f.toml:2:1: sandbox.memory: out of range: 16M to 64G" },
-		{ "[sandbox]\nmemory = \"17M\"\n", "f.toml:2:1: sandbox.memory: not a multiple of 2M" },
+		{ "[sandbox]\nmemory = \"15M\"\n",
+		  "f.toml:2:1: sandbox.memory: out of range: 16M to 64G" },
+		{ "[sandbox]\nmemory = \"17M\"\n",
+		  "f.toml:2:1: sandbox.memory: not a multiple of 2M" },
 		{ "[sandbox]\ncpus = 2\n", "f.toml:2:1: sandbox.cpus: out of range: 1 to 1" },
 		{ "[sandbox]\naccount = \"Dev\"\n", "f.toml:2:1: sandbox.account: not a name" },
 	};
@@ -164,8 +185,9 @@ static void test_files(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example), cmocka_unit_test(test_example_explains), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_example_explains),
+		cmocka_unit_test(test_values),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_files),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

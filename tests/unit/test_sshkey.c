@@ -82,13 +82,15 @@ static void test_keys_differ(void **state)
 /* What ssh-keygen makes is accepted, of every type it makes without hardware. */
 static void test_accepts_openssh(void **state)
 {
-	static const char *const types[] = { "ed25519", "ecdsa -b 256", "ecdsa -b 384", "ecdsa -b 521", "rsa -b 2048" };
+	static const char *const types[] = { "ed25519", "ecdsa -b 256", "ecdsa -b 384",
+					     "ecdsa -b 521", "rsa -b 2048" };
 	char command[256], line[1024];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		(void)snprintf(command, sizeof(command),
-			       "ssh-keygen -q -t %s -N '' -C 'a comment' -f %s/k && cat %s/k.pub && rm %s/k %s/k.pub",
+			       "ssh-keygen -q -t %s -N '' -C 'a comment' -f %s/k && cat %s/k.pub "
+			       "&& rm %s/k %s/k.pub",
 			       types[i], dir, dir, dir, dir);
 		assert_int_equal(first_line(command, line, sizeof(line)), 0);
 		if (sshkey_check_line(line, strlen(line)) != NULL)
@@ -111,7 +113,8 @@ static void test_refuses(void **state)
 		{ "ssh-ed25519", "missing" },
 		{ "ssh-ed25519 ", "damaged" },
 		{ "ssh-ed25519 !!!!", "damaged" },
-		{ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVoxyDpYR8ytWEeoSlSgGOGj7lbYRhBjJBUj4BSpC", "damaged" },
+		{ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVoxyDpYR8ytWEeoSlSgGOGj7lbYRhBjJBUj4BSpC",
+		  "damaged" },
 		{ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "damaged" },
 		{ "ssh-rsa " ED, "another type" },
 		{ "command=\"x\" ssh-ed25519 " ED, "not a public key" },
@@ -157,8 +160,10 @@ static void test_files(void **state)
 static void test_base64(void **state)
 {
 	static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-	static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "=Zg=", "Zg==Zg==", "Zm\n9", "Z===", "Zm9v=" };
+	static const char *const coded[] = { "",	 "Zg==",     "Zm8=",	"Zm9v",
+					     "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	static const char *const bad[] = { "Z",	   "Zg",       "Zg=",	"Zh==", "Zm9=",
+					   "=Zg=", "Zg==Zg==", "Zm\n9", "Z===", "Zm9v=" };
 	uint8_t bytes[16];
 	char text[BASE64_SIZE(6)];
 
@@ -166,7 +171,8 @@ static void test_base64(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
 		base64_encode((const uint8_t *)plain[i], strlen(plain[i]), text);
 		assert_string_equal(text, coded[i]);
-		assert_int_equal(base64_decode(coded[i], strlen(coded[i]), bytes, sizeof(bytes)), strlen(plain[i]));
+		assert_int_equal(base64_decode(coded[i], strlen(coded[i]), bytes, sizeof(bytes)),
+				 strlen(plain[i]));
 		assert_memory_equal(bytes, plain[i], strlen(plain[i]));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -191,9 +197,12 @@ static int remove_dir(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_openssh_reads_both), cmocka_unit_test(test_keys_differ),
-		cmocka_unit_test(test_accepts_openssh),	   cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_files),		   cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_openssh_reads_both),
+		cmocka_unit_test(test_keys_differ),
+		cmocka_unit_test(test_accepts_openssh),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_base64),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

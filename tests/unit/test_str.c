@@ -44,7 +44,8 @@ static void test_u64(void **state)
 		uint64_t out = UNTOUCHED;
 
 		if (str_to_u64(cases[i].text, cases[i].max, &out) != cases[i].good)
-			fail_msg("\"%s\" below %llu", cases[i].text, (unsigned long long)cases[i].max);
+			fail_msg("\"%s\" below %llu", cases[i].text,
+				 (unsigned long long)cases[i].max);
 		assert_int_equal(out, cases[i].good ? cases[i].value : UNTOUCHED);
 	}
 }
@@ -89,9 +90,13 @@ static void test_durations(void **state)
 		const char *text;
 		uint64_t value; /* 0: refused */
 	} cases[] = {
-		{ "30s", 30 },	{ "10m", 600 }, { "2h", 7200 }, { "7d", 604800 }, { "2w", 1209600 },
-		{ "7", 0 },	{ "0d", 0 },	{ "-1d", 0 },	{ "1d12h", 0 },	  { "1y", 0 },
-		{ "1 d", 0 },	{ "d", 0 },	{ "", 0 },	{ "9223372036854775807w", 0 },
+		{ "30s", 30 },	   { "10m", 600 },
+		{ "2h", 7200 },	   { "7d", 604800 },
+		{ "2w", 1209600 }, { "7", 0 },
+		{ "0d", 0 },	   { "-1d", 0 },
+		{ "1d12h", 0 },	   { "1y", 0 },
+		{ "1 d", 0 },	   { "d", 0 },
+		{ "", 0 },	   { "9223372036854775807w", 0 },
 	};
 
 	(void)state;
@@ -198,8 +203,9 @@ static void test_copy(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_u64),	 cmocka_unit_test(test_sizes),	  cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_instants), cmocka_unit_test(test_printing), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_u64),	  cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_durations), cmocka_unit_test(test_instants),
+		cmocka_unit_test(test_printing),  cmocka_unit_test(test_names),
 		cmocka_unit_test(test_copy),
 	};
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mayfly authors
+"""A site in a temporary folder: configuration, files that look like kernel, initrd and image, and a keeper that plays."""
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MAYFLY = f"{TREE}/build/bin/mayfly"
+ID = "0123456789abcdef"
+
+OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
+RENEW, DESTROY, CONNECT, WAIT = range(1, 5)
+REQUEST = struct.Struct("<IIqII41s191s")
+HEAD = struct.Struct("<II17s41s446s")
+
+
+def record(kind, code=0, text="", name="", ident=""):
+    return HEAD.pack(kind, code, ident.encode(), name.encode(), text.encode())
+
+
+class Tap:
+    def __init__(self):
+        self.n, self.failed = 0, 0
+
+    def check(self, good, name, detail=""):
+        self.n += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.n} - {name}", flush=True)
+        if not good:
+            print("\n".join(f"# {line}" for line in str(detail).splitlines()), flush=True)
+
+    def end(self):
+        print(f"1..{self.n}")
+        sys.exit(1 if self.failed else 0)
+
+
+class Site:
+    """Use as a context. site.mayfly(…) runs the CLI with this site's configuration."""
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="mayfly-cli-")
+        self.state, self.run = f"{self.dir}/state", f"{self.dir}/run"
+        self.keeper_log = f"{self.dir}/keeper.log"
+        self.write("kernel", b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00" + bytes(100))
+        self.write("image", bytes(1024) + b"\xe2\xe1\xf5\xe0" + bytes(100))
+        self.write("initrd", b"070701" + bytes(104))
+        self.keeper = self.write("keeper", open(f"{TREE}/tests/cli/fake_keeper.py", "rb").read(), 0o755)
+        self.config = self.write("mayfly.toml", self.toml().encode())
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir)
+
+    def path(self, name):
+        return f"{self.dir}/{name}"
+
+    def write(self, name, data, mode=0o600):
+        with open(self.path(name), "wb") as file:
+            file.write(data)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    def toml(self):
+        return "\n".join([
+            "[paths]", f'state_dir = "{self.state}"', f'run_dir = "{self.run}"', f'keeper = "{self.keeper}"',
+            f'monitor = "{self.keeper}"', f'kernel = "{self.path("kernel")}"', f'initrd = "{self.path("initrd")}"',
+            f'image = "{self.path("image")}"', ""])
+
+    def environment(self, mode):
+        return {**os.environ, "FAKE_KEEPER": mode, "FAKE_KEEPER_LOG": self.keeper_log, "LC_ALL": "C.UTF-8"}
+
+    def mayfly(self, *args, mode="ready", config=True, stdin=b"", timeout=60):
+        command = [MAYFLY, *(["--config", self.config] if config else []), *args]
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, env=self.environment(mode))
+
+    def start(self, *args, mode="ready", **more):
+        return subprocess.Popen([MAYFLY, "--config", self.config, *args], env=self.environment(mode), **more)
+
+    def keeper_calls(self):
+        return open(self.keeper_log).read().splitlines() if os.path.exists(self.keeper_log) else []
+
+    def left(self):
+        """Everything below state and run directory that is no directory."""
+        found = []
+        for top in (self.state, self.run):
+            for folder, _, files in os.walk(top):
+                found += [os.path.join(folder, name) for name in files]
+        return found
+
+    def add(self, name, ident=ID):
+        """A sandbox that is only a name and directories: enough to be found."""
+        for folder in ("names", "sandboxes", "receipts", "spool"):
+            os.makedirs(f"{self.state}/{folder}", exist_ok=True)
+        os.makedirs(f"{self.state}/sandboxes/{ident}", mode=0o700, exist_ok=True)
+        os.makedirs(f"{self.run}/{ident}", exist_ok=True)
+        os.symlink(f"../sandboxes/{ident}", f"{self.state}/names/{name}")
+
+
+class Keeper:
+    """The far end of RUN_DIR/ID/ctl.sock in this process: answer(request, client) is called for each request."""
+
+    def __init__(self, site, answer, ident=ID):
+        self.requests = []
+        self.path = f"{site.run}/{ident}/ctl.sock"
+        self.answer = answer
+
+    def __enter__(self):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            packet = client.recv(REQUEST.size + 1)
+            if len(packet) == REQUEST.size:
+                version, kind, deadline, port, force, who, reason = REQUEST.unpack(packet)
+                request = {"version": version, "kind": kind, "deadline": deadline, "port": port, "force": force,
+                           "who": who.split(b"\0")[0].decode(), "reason": reason.split(b"\0")[0].decode()}
+                self.requests.append(request)
+                self.answer(request, client)
+            client.close()
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)
+        os.unlink(self.path)
+
+
+def pass_stream(client, play):
+    """Answer a CONNECT with one end of a stream; play(other end) runs to its end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.sendmsg([record(OK)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))])
+    theirs.close()
+    with ours:
+        play(ours)
+
+
+def one_line(text):
+    return text.count(b"\n") == 1 and text.endswith(b"\n")
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
