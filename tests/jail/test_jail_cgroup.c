@@ -97,6 +97,57 @@ static void test_cgroup_absence(const struct cgroup_fixture *f)
 	check("a cgroup that is gone can't be opened", cgroup_open(f->leaf, &err) < 0);
 }
 
+/* In a process of its own, which moves: 0, or the number of the step that failed. */
+static int live_in_unit(const char *unit)
+{
+	char own[CGROUP_PATH_SIZE], want[CGROUP_PATH_SIZE * 2];
+	uint32_t missing;
+	struct err err;
+	auto_fd fd = -1;
+
+	(void)snprintf(want, sizeof(want), "%s/cgroup.procs", unit);
+	fd = open(want, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		return 1;
+	if (cgroup_own(own, &err) < 0 || strcmp(own, unit) != 0)
+		return 2;
+	if (cgroup_split(unit, &missing, &err) < 0)
+		return 3;
+	(void)snprintf(want, sizeof(want), "%s/keeper", unit);
+	if (cgroup_own(own, &err) < 0 || strcmp(own, want) != 0)
+		return 4;
+	if (cgroup_split(unit, &missing, &err) < 0) /* as after a restart within the unit */
+		return 5;
+	(void)snprintf(want, sizeof(want), "%s/vmm", unit);
+	return cgroup_create(want, &err) < 0 ? 6 : 0;
+}
+
+/* The other shape: a unit's cgroup, divided between the keeper and the monitor. */
+static void test_unit(const struct cgroup_fixture *f)
+{
+	static const char *const leaves[] = { "/vmm", "/keeper", "" };
+	char unit[CGROUP_PATH_SIZE], path[CGROUP_PATH_SIZE * 2];
+	struct err err;
+	int status = -1;
+	bool removed = true;
+	pid_t pid;
+
+	(void)snprintf(unit, sizeof(unit), "%.480s/unit", f->parent);
+	check("a unit's cgroup is made", cgroup_create(unit, &err) == 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(live_in_unit(unit));
+	(void)waitpid(pid, &status, 0);
+	if (!check("a keeper divides its unit's cgroup",
+		   WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		printf("# step %d\n", WEXITSTATUS(status));
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", unit, leaves[i]);
+		removed &= cgroup_remove(path, WAIT_MS, &err) == 0;
+	}
+	check("and all of it is removed", removed && access(unit, F_OK) < 0);
+}
+
 static void test_cgroups(void)
 {
 	struct cgroup_fixture f;
@@ -116,6 +167,7 @@ static void test_cgroups(void)
 	check("but not twice", cgroup_create(f.leaf, &err) < 0 && err.code == ERR_EXISTS);
 	test_cgroup_member(&f);
 	test_cgroup_limits(&f);
+	test_unit(&f);
 	check("the leaf is removed",
 	      cgroup_remove(f.leaf, WAIT_MS, &err) == 0 && access(f.leaf, F_OK) < 0);
 	check("the parent is removed",
