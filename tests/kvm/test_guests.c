@@ -418,6 +418,8 @@ SPOIL(give_no_memory, run->record.memory_bytes = 0)
 SPOIL(give_other_version, run->record.version++)
 SPOIL(give_unknown_flag, run->record.flags |= 1u << 31)
 SPOIL(give_host_cid, (run->record.flags |= LAUNCH_VSOCK, run->record.guest_cid = 2))
+SPOIL(give_padding, run->record.pad[1] = 1)
+SPOIL(give_long_cmdline, memset(run->record.cmdline, 'x', sizeof(run->record.cmdline) - 1))
 SPOIL(give_endless_cmdline, memset(run->record.cmdline, 'x', sizeof(run->record.cmdline)))
 
 #define GUEST(g) .name = g, .guest = g
@@ -451,6 +453,8 @@ static const struct test tests[] = {
 	REFUSED("CID of the host", give_host_cid, "can't be a guest's CID"),
 	REFUSED("nine vCPUs", give_nine_vcpus, "9 vCPUs"),
 	REFUSED("record of another version", give_other_version, "another version"),
+	REFUSED("padding", give_padding, "unused bytes"),
+	REFUSED("no room for the devices", give_long_cmdline, "command line is too long"),
 	REFUSED("command line not terminated", give_endless_cmdline, "isn't terminated"),
 };
 

@@ -23,7 +23,7 @@
 #define LAYOUT_MEMMAP	    0x1100u
 #define LAYOUT_MODLIST	    0x1800u
 #define LAYOUT_CMDLINE	    0x2000u
-#define LAYOUT_CMDLINE_SIZE 4096u
+#define LAYOUT_CMDLINE_SIZE 2048u /* COMMAND_LINE_SIZE of x86: Linux cuts off what is longer */
 #define LAYOUT_MPTABLE	    0x9fc00u
 #define LAYOUT_MPTABLE_SIZE 1024u
 #define LAYOUT_LOW_RAM_END  LAYOUT_MPTABLE

@@ -74,6 +74,8 @@ int launch_check(const struct launch_record *record, struct err *err)
 	    (record->guest_cid < LAUNCH_MIN_CID || record->guest_cid == UINT32_MAX))
 		return err_set(err, ERR_USAGE, "launch record: %u can't be a guest's CID",
 			       record->guest_cid);
+	if (record->pad[0] != 0 || record->pad[1] != 0)
+		return err_set(err, ERR_USAGE, "launch record: unused bytes aren't zero");
 	if (memchr(record->cmdline, '\0', sizeof(record->cmdline)) == NULL)
 		return err_set(err, ERR_USAGE, "launch record: the command line isn't terminated");
 	if (launch_check_disks(record, err) < 0)

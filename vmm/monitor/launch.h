@@ -10,7 +10,7 @@
  * jail_enter_fds's to check. 0, or -1 with err. */
 int launch_receive(struct launch_record *record, struct err *err);
 
-/* Every field in its range, every text terminated, everything unused zero. 0, or -1 with err. */
+/* Every field in its range, the command line terminated, unused fields zero. 0, or -1 with err. */
 int launch_check(const struct launch_record *record, struct err *err);
 
 #endif
