@@ -14,9 +14,10 @@
 struct step {
 	const char *name; /* as progress shows it */
 	int (*run)(struct keeper *k, struct err *err);
-	const char *kind; /* of the object it makes, for the journal; NULL: makes none, or journals for itself */
+	const char *
+		kind; /* of the object it makes, for the journal; NULL: makes none, or journals for itself */
 	const char *(*object)(struct keeper *k); /* its name, known before it is made */
-	uint32_t only;	  /* spec flags without which the step is skipped */
+	uint32_t only;				 /* spec flags without which the step is skipped */
 };
 
 static const char *bringup_self(struct keeper *k)
@@ -56,7 +57,11 @@ static const struct step bringup_table_of_steps[] = {
 	{ .name = "cgroup", .run = steps_cgroup, .kind = "cgroup", .object = steps_cgroup_path },
 	{ .name = "tap", .run = steps_tap, .kind = "tap", .object = bringup_tap, .only = SPEC_NET },
 	{ .name = "gate", .run = steps_gate, .only = SPEC_NET },
-	{ .name = "table", .run = steps_table, .kind = "table", .object = bringup_table, .only = SPEC_NET },
+	{ .name = "table",
+	  .run = steps_table,
+	  .kind = "table",
+	  .object = bringup_table,
+	  .only = SPEC_NET },
 	{ .name = "disk", .run = steps_disk, .kind = "disk", .object = bringup_self },
 	{ .name = "keys", .run = steps_keys, .kind = "keys", .object = bringup_self },
 	{ .name = "console", .run = steps_console, .kind = "console", .object = bringup_self },

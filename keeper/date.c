@@ -45,7 +45,8 @@ uint64_t date_left(const struct keeper *k)
 }
 
 /* The record of a life until deadline_s, granted now. Refuses a date that has come. */
-static int date_make(const struct keeper *k, int64_t deadline_s, struct deadline_record *fresh, struct err *err)
+static int date_make(const struct keeper *k, int64_t deadline_s, struct deadline_record *fresh,
+		     struct err *err)
 {
 	struct clock_record clock;
 	struct deadline_now now;
@@ -130,7 +131,8 @@ bool date_tick(struct keeper *k)
 	return verdict.expired;
 }
 
-int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason, struct err *err)
+int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
+	       struct err *err)
 {
 	struct guest_deadline told = { .deadline_s = deadline_s };
 	struct deadline_record fresh;

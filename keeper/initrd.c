@@ -35,8 +35,8 @@ static void initrd_ipv4(uint32_t address, uint8_t out[4])
 	memcpy(out, &net, sizeof(net));
 }
 
-void initrd_config(const struct spec *spec, const struct slot_plan *plan, int64_t deadline_s, int64_t now_ns,
-		   struct guest_config *config)
+void initrd_config(const struct spec *spec, const struct slot_plan *plan, int64_t deadline_s,
+		   int64_t now_ns, struct guest_config *config)
 {
 	*config = (struct guest_config){
 		.magic = GUEST_CONFIG_MAGIC,
@@ -75,8 +75,9 @@ static int initrd_member(int fd, const char *name, uint32_t mode, uint32_t size)
 {
 	char head[160];
 	size_t name_size = strlen(name) + 1;
-	int n = snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s", 1u,
-			 mode, 0u, 0u, 1u, 0u, size, 0u, 0u, 0u, 0u, (unsigned)name_size, 0u, name);
+	int n = snprintf(head, sizeof(head),
+			 "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s", 1u, mode,
+			 0u, 0u, 1u, 0u, size, 0u, 0u, 0u, 0u, (unsigned)name_size, 0u, name);
 
 	if (fd_write_all(fd, head, (size_t)n + 1) < 0)
 		return -1;
@@ -85,7 +86,8 @@ static int initrd_member(int fd, const char *name, uint32_t mode, uint32_t size)
 
 static int initrd_append(int fd, const struct guest_config *config, const struct spec *spec)
 {
-	uint32_t size = (uint32_t)sizeof(*config) + config->authorized_keys_len + config->host_key_len;
+	uint32_t size =
+		(uint32_t)sizeof(*config) + config->authorized_keys_len + config->host_key_len;
 
 	if (initrd_member(fd, GUEST_CONFIG_PATH, S_IFREG | 0400, size) < 0 ||
 	    fd_write_all(fd, config, sizeof(*config)) < 0 ||
@@ -108,7 +110,8 @@ static int initrd_read_only(int fd, struct err *err)
 	return again;
 }
 
-int initrd_make(int base_fd, const struct guest_config *config, const struct spec *spec, struct err *err)
+int initrd_make(int base_fd, const struct guest_config *config, const struct spec *spec,
+		struct err *err)
 {
 	auto_fd fd = memfd_create("mayfly-initrd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;

@@ -14,10 +14,11 @@
  */
 
 /* What mayfly-init is told. now_ns: the host's real time. Pure. */
-void initrd_config(const struct spec *spec, const struct slot_plan *plan, int64_t deadline_s, int64_t now_ns,
-		   struct guest_config *config);
+void initrd_config(const struct spec *spec, const struct slot_plan *plan, int64_t deadline_s,
+		   int64_t now_ns, struct guest_config *config);
 
 /* The memfd with base_fd's content and the configuration with the spec's keys; -1 with err. */
-int initrd_make(int base_fd, const struct guest_config *config, const struct spec *spec, struct err *err);
+int initrd_make(int base_fd, const struct guest_config *config, const struct spec *spec,
+		struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "keeper/bringup.h"
 #include "keeper/teardown.h"
 
-#define BRINGUP_PHASES 3
+#define BRINGUP_PHASES	3
 #define TEARDOWN_PHASES 2
 
 unsigned inject_bringup(unsigned step, unsigned phase)

@@ -22,7 +22,7 @@ static inline void inject_point(unsigned n)
 }
 #endif
 
-unsigned inject_bringup(unsigned step, unsigned phase); /* phase 0 … 2 */
+unsigned inject_bringup(unsigned step, unsigned phase);	 /* phase 0 … 2 */
 unsigned inject_teardown(unsigned step, unsigned phase); /* phase 0 … 1 */
 
 #endif

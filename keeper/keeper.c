@@ -25,10 +25,10 @@
 void keeper_init(struct keeper *k)
 {
 	int *const fds[] = {
-		&k->progress_fd, &k->lock_fd,	 &k->slot_fd,	  &k->journal_fd, &k->cgroup_fd,
-		&k->tap_fd,	 &k->monitor_fd, &k->kvm_fd,	  &k->kernel_fd,  &k->initrd_fd,
-		&k->console_fd,	 &k->urandom_fd, &k->image_fd,	  &k->disk_fd,	  &k->channel_fd,
-		&k->signal_fd,	 &k->date_fd,	 &k->elapsed_fd,  &k->patience_fd,
+		&k->progress_fd, &k->lock_fd,	 &k->slot_fd,	 &k->journal_fd,  &k->cgroup_fd,
+		&k->tap_fd,	 &k->monitor_fd, &k->kvm_fd,	 &k->kernel_fd,	  &k->initrd_fd,
+		&k->console_fd,	 &k->urandom_fd, &k->image_fd,	 &k->disk_fd,	  &k->channel_fd,
+		&k->signal_fd,	 &k->date_fd,	 &k->elapsed_fd, &k->patience_fd,
 	};
 
 	memset(k, 0, sizeof(*k));
@@ -49,18 +49,20 @@ static void keeper_leave_cgroup(struct keeper *k)
 
 	if (cgroup_find(top, &err) < 0)
 		return;
-	(void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", top, CGROUP_PARENT, KEEPER_CGROUP);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", top, CGROUP_PARENT,
+		       KEEPER_CGROUP);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || fd_write_all(fd, pid, (size_t)n) < 0) {
 		progress_tell(k, CTL_STEP, ERR_FAILED,
 			      "the keeper stays in its creator's cgroup; run: mayfly host up");
 		return;
 	}
-	(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup), "%.200s/%s/%s", top,
-		       CGROUP_PARENT, KEEPER_CGROUP);
+	(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup), "%.200s/%s/%s",
+		       top, CGROUP_PARENT, KEEPER_CGROUP);
 }
 
-static int keeper_take_spec(struct keeper *k, const char *state_dir, const char *id, struct err *err)
+static int keeper_take_spec(struct keeper *k, const char *state_dir, const char *id,
+			    struct err *err)
 {
 	struct host_config where = { 0 };
 	char path[PATHS_SIZE];
@@ -72,7 +74,8 @@ static int keeper_take_spec(struct keeper *k, const char *state_dir, const char 
 	if (spec_read(paths_spool(&where, id, path), &k->spec, err) < 0)
 		return -1;
 	if (strcmp(k->spec.id, id) != 0 || strcmp(k->spec.host.state_dir, state_dir) != 0)
-		return err_set(err, ERR_USAGE, "%s: the spec of another sandbox or another state directory", path);
+		return err_set(err, ERR_USAGE,
+			       "%s: the spec of another sandbox or another state directory", path);
 	return 0;
 }
 
@@ -114,8 +117,8 @@ static int keeper_live(struct keeper *k)
 		return cause.code;
 	}
 	torn = keeper_teardown(k, rc < 0 ? &cause : NULL, &residue);
-	serve_finish(k, rc < 0 ? END_CREATE_FAILED : k->life.reason, rc < 0 ? cause.text : k->life.text,
-		     torn < 0 ? &residue : NULL);
+	serve_finish(k, rc < 0 ? END_CREATE_FAILED : k->life.reason,
+		     rc < 0 ? cause.text : k->life.text, torn < 0 ? &residue : NULL);
 	if (torn < 0)
 		log_error("%s: %s", k->spec.name, residue.text);
 	if (rc < 0) {

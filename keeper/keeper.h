@@ -27,7 +27,7 @@
 /* Where the life of a sandbox is; life.c has the table of state × event. */
 enum life_state {
 	LIFE_LAUNCHING, /* the monitor prepares itself */
-	LIFE_STARTING, /* the monitor runs, the guest isn't ready */
+	LIFE_STARTING,	/* the monitor runs, the guest isn't ready */
 	LIFE_RUNNING,
 	LIFE_STOPPING, /* the guest was asked to end */
 	LIFE_OVER,     /* what remains is teardown */
@@ -42,14 +42,14 @@ struct life {
 	char guest_text[64];
 	uint32_t launch_end; /* enum launch_end_reason that the monitor told; 0: none */
 	uint32_t launch_detail;
-	bool trapped; /* the monitor told of a call that its filter doesn't know */
+	bool trapped;	/* the monitor told of a call that its filter doesn't know */
 	bool confirmed; /* an expiry that isn't only a jump of the clock */
 };
 
 struct keeper {
 	struct spec spec;
 	bool foreground;
-	bool live; /* it has been READY */
+	bool live;	 /* it has been READY */
 	int progress_fd; /* to the CLI that asked; -1 when it has gone */
 
 	/* claimed */

@@ -26,9 +26,12 @@
 #include "keeper/progress.h"
 #include "store/status.h"
 
+#define LIFE_EXIT_MS 2000
+
 typedef void life_action(struct keeper *k, enum life_event event);
 
-static life_action life_go_on, life_ask_guest, life_end_now, life_give_up, life_note_death, life_upgrade;
+static life_action life_go_on, life_ask_guest, life_end_now, life_give_up, life_note_death,
+	life_upgrade;
 
 static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 	[LIFE_LAUNCHING] = {
@@ -95,7 +98,8 @@ void life_event(struct keeper *k, enum life_event event)
 static void life_patience(struct keeper *k, uint64_t ms)
 {
 	struct itimerspec after = {
-		.it_value = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 },
+		.it_value = { .tv_sec = (time_t)(ms / 1000),
+			      .tv_nsec = (long)(ms % 1000) * 1000000 },
 	};
 
 	(void)timerfd_settime(k->patience_fd, 0, &after, NULL);
@@ -131,8 +135,9 @@ static void life_give_up(struct keeper *k, enum life_event event)
 {
 	(void)event;
 	life_decide(k, END_CREATE_FAILED,
-		    k->life.state == LIFE_LAUNCHING ? "the monitor does not answer" :
-						      "the guest does not become ready; see its console");
+		    k->life.state == LIFE_LAUNCHING
+			    ? "the monitor does not answer"
+			    : "the guest does not become ready; see its console");
 	k->life.state = LIFE_OVER;
 }
 
@@ -178,7 +183,8 @@ static enum end_reason life_told_reason(const struct life_death *death, char *te
 
 enum end_reason life_reason(const struct life_death *death, char *text, uint32_t size)
 {
-	if (death->trapped || (death->child_code == CLD_EXITED && death->child_status == JAIL_FILTER_EXIT_CODE) ||
+	if (death->trapped ||
+	    (death->child_code == CLD_EXITED && death->child_status == JAIL_FILTER_EXIT_CODE) ||
 	    (death->child_code != CLD_EXITED && death->child_status == SIGSYS))
 		return END_SECCOMP;
 	if (death->launch_end == LAUNCH_END_RESET)
@@ -192,7 +198,8 @@ enum end_reason life_reason(const struct life_death *death, char *text, uint32_t
 	else if (death->child_code == CLD_EXITED)
 		(void)snprintf(text, size, "the monitor exited with %d", death->child_status);
 	else
-		(void)snprintf(text, size, "the monitor was ended by signal %d", death->child_status);
+		(void)snprintf(text, size, "the monitor was ended by signal %d",
+			       death->child_status);
 	return END_MONITOR_CRASH;
 }
 
@@ -201,7 +208,8 @@ static bool life_oom(const struct keeper *k)
 	uint64_t kills = 0;
 	struct err ignored;
 
-	return k->cgroup[0] && cgroup_oom_kills(k->cgroup, &kills, &ignored) == 0 && kills > k->oom_kills;
+	return k->cgroup[0] && cgroup_oom_kills(k->cgroup, &kills, &ignored) == 0 &&
+	       kills > k->oom_kills;
 }
 
 static void life_note_death(struct keeper *k, enum life_event event)
@@ -224,7 +232,8 @@ static void life_note_death(struct keeper *k, enum life_event event)
 	death.child_status = info.si_status;
 	life_decide(k, life_reason(&death, text, sizeof(text)), NULL);
 	if (k->life.text[0] == '\0') /* its own last words are better */
-		(void)str_copy(k->life.text, sizeof(k->life.text), text[0] ? text : k->life.guest_text);
+		(void)str_copy(k->life.text, sizeof(k->life.text),
+			       text[0] ? text : k->life.guest_text);
 	k->life.state = LIFE_OVER;
 }
 
@@ -262,7 +271,7 @@ static bool life_monitor_packet(struct keeper *k)
 
 	memset(&packet, 0, sizeof(packet));
 	n = k->channel_fd < 0 ? -1 : recv(k->channel_fd, &packet, sizeof(packet), MSG_DONTWAIT);
-	if (n == 0)
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		fd_close(&k->channel_fd);
 	if (n < (ssize_t)sizeof(packet.msg))
 		return false;
@@ -299,6 +308,17 @@ static void life_monitor_gone(struct keeper *k)
 	if (k->control.fd >= 0)
 		control_read(&k->control, life_guest_frame, k);
 	life_event(k, LIFE_MONITOR_GONE);
+}
+
+/* A monitor that exits closes its channel an instant before it is gone; one that closes it and lives on is no monitor. */
+static void life_channel_over(struct keeper *k)
+{
+	struct pollfd dead = { .fd = k->child.pidfd, .events = POLLIN };
+
+	if (poll(&dead, 1, LIFE_EXIT_MS) <= 0)
+		(void)str_copy(k->life.text, sizeof(k->life.text),
+			       "the monitor closed its channel");
+	life_monitor_gone(k);
 }
 
 static void life_signals(struct keeper *k)
@@ -346,8 +366,8 @@ static void life_turn(struct keeper *k)
 	serve_poll(&k->serve, &fds[LIFE_POLL_SERVE]);
 	if (poll(fds, LIFE_POLL_FDS, -1) < 0)
 		return;
-	if (fds[LIFE_POLL_CHANNEL].revents)
-		(void)life_monitor_packet(k);
+	if (fds[LIFE_POLL_CHANNEL].revents && !life_monitor_packet(k) && k->channel_fd < 0)
+		life_channel_over(k);
 	if (fds[LIFE_POLL_CONTROL].revents)
 		control_read(&k->control, life_guest_frame, k);
 	if (fds[LIFE_POLL_MONITOR].revents)

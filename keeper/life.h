@@ -17,9 +17,9 @@ enum life_event {
 	LIFE_ASK_STOP,	    /* SIGTERM or SIGINT */
 	LIFE_DESTROY,	    /* a client asks, gracefully */
 	LIFE_DESTROY_NOW,
-	LIFE_DATE,	    /* the date has come */
-	LIFE_PATIENCE,	    /* the state took too long */
-	LIFE_MONITOR_GONE,  /* its process has ended */
+	LIFE_DATE,	   /* the date has come */
+	LIFE_PATIENCE,	   /* the state took too long */
+	LIFE_MONITOR_GONE, /* its process has ended */
 	LIFE_EVENTS,
 };
 
@@ -33,12 +33,12 @@ void life_stay(struct keeper *k, enum life_state state, uint32_t patience_ms);
 
 /* What is known about a monitor that is no more. */
 struct life_death {
-	uint32_t launch_end;  /* enum launch_end_reason it told; 0: none */
-	uint32_t detail;      /* of that */
-	bool trapped;	      /* it told of a call that its filter doesn't know */
-	uint32_t guest_end;   /* enum guest_end_reason the guest told; 0: none */
-	uint64_t left_s;      /* of the sandbox's life */
-	bool oom;	      /* its cgroup counts a kill for memory */
+	uint32_t launch_end;	      /* enum launch_end_reason it told; 0: none */
+	uint32_t detail;	      /* of that */
+	bool trapped;		      /* it told of a call that its filter doesn't know */
+	uint32_t guest_end;	      /* enum guest_end_reason the guest told; 0: none */
+	uint64_t left_s;	      /* of the sandbox's life */
+	bool oom;		      /* its cgroup counts a kill for memory */
 	int child_code, child_status; /* si_code and si_status of waitid */
 };
 

@@ -35,22 +35,24 @@ struct options {
 struct verb {
 	const char *flag;
 	bool takes_id;
-	int (*run)(const struct options *o, const struct host_config *host, const struct sink *sink, struct err *err);
+	int (*run)(const struct options *o, const struct host_config *host, const struct sink *sink,
+		   struct err *err);
 };
 
-static int main_reap(const struct options *o, const struct host_config *host, const struct sink *sink, struct err *err)
+static int main_reap(const struct options *o, const struct host_config *host,
+		     const struct sink *sink, struct err *err)
 {
 	return reap_run(host, o->dry_run, sink, err);
 }
 
-static int main_destroy(const struct options *o, const struct host_config *host, const struct sink *sink,
-			struct err *err)
+static int main_destroy(const struct options *o, const struct host_config *host,
+			const struct sink *sink, struct err *err)
 {
 	return reap_destroy(host, o->id, o->force, sink, err);
 }
 
-static int main_verify(const struct options *o, const struct host_config *host, const struct sink *sink,
-		       struct err *err)
+static int main_verify(const struct options *o, const struct host_config *host,
+		       const struct sink *sink, struct err *err)
 {
 	int left;
 
@@ -60,21 +62,21 @@ static int main_verify(const struct options *o, const struct host_config *host, 
 	return left ? err_set(err, ERR_RESIDUE, "%d kinds are there", left) : 0;
 }
 
-static int main_host_up(const struct options *o, const struct host_config *host, const struct sink *sink,
-			struct err *err)
+static int main_host_up(const struct options *o, const struct host_config *host,
+			const struct sink *sink, struct err *err)
 {
 	(void)o;
 	return host_up(host, sink, err);
 }
 
-static int main_host_down(const struct options *o, const struct host_config *host, const struct sink *sink,
-			  struct err *err)
+static int main_host_down(const struct options *o, const struct host_config *host,
+			  const struct sink *sink, struct err *err)
 {
 	return host_down(host, o->force, sink, err);
 }
 
-static int main_doctor(const struct options *o, const struct host_config *host, const struct sink *sink,
-		       struct err *err)
+static int main_doctor(const struct options *o, const struct host_config *host,
+		       const struct sink *sink, struct err *err)
 {
 	int failed = doctor_run(host, sink);
 
@@ -83,8 +85,8 @@ static int main_doctor(const struct options *o, const struct host_config *host, 
 }
 
 static const struct verb main_verbs[] = {
-	{ "--reap", false, main_reap },		{ "--destroy", true, main_destroy },
-	{ "--verify", true, main_verify },	{ "--host-up", false, main_host_up },
+	{ "--reap", false, main_reap },		  { "--destroy", true, main_destroy },
+	{ "--verify", true, main_verify },	  { "--host-up", false, main_host_up },
 	{ "--host-down", false, main_host_down }, { "--doctor", false, main_doctor },
 };
 
@@ -118,8 +120,10 @@ static int main_tool(const struct verb *verb, const struct options *o)
 
 static int main_usage(const char *what)
 {
-	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] | --reap [--dry-run] | "
-		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | --doctor",
+	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] | --reap "
+		  "[--dry-run] | "
+		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
+		  "--doctor",
 		  what);
 	return ERR_USAGE;
 }

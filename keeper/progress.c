@@ -74,5 +74,6 @@ void progress_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	len = progress_address(&sa, path[0] == '@' ? path + 1 : path, path[0] == '@');
 	if (fd >= 0)
-		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa, len);
+		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa,
+			     len);
 }

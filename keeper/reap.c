@@ -28,8 +28,8 @@
 #include "store/status.h"
 
 #define REAP_OVERDUE_S 90
-#define REAP_SPOOL_S 60
-#define REAP_KILL_MS 5000
+#define REAP_SPOOL_S   60
+#define REAP_KILL_MS   5000
 
 struct reap {
 	const struct host_config *host;
@@ -105,7 +105,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	f->end = e->has_end ? e->end.reason : 0;
-	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran, &ignored);
+	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran,
+			   &ignored);
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
 		struct deadline_now before = r->now;
@@ -124,8 +125,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 
 static void reap_say(struct reap *r, const char *id, uint32_t code, const char *text)
 {
-	struct ctl_record record =
-		progress_record(id, r->entry.has_spec ? r->entry.spec.name : "", CTL_ITEM, code, text);
+	struct ctl_record record = progress_record(id, r->entry.has_spec ? r->entry.spec.name : "",
+						   CTL_ITEM, code, text);
 
 	if (r->sink && r->sink->put)
 		r->sink->put(r->sink->arg, &record);
@@ -141,13 +142,16 @@ static void reap_failed(struct reap *r, const char *id, const struct err *err)
 /* A keeper that must go: by pid and start time, then wait until it has gone. */
 static int reap_kill_keeper(const struct status_record *status, struct err *err)
 {
-	auto_fd pidfd = status->keeper_pid > 0 ? (int)syscall(SYS_pidfd_open, status->keeper_pid, 0) : -1;
+	auto_fd pidfd =
+		status->keeper_pid > 0 ? (int)syscall(SYS_pidfd_open, status->keeper_pid, 0) : -1;
 	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
 
 	if (pidfd < 0 || !proc_is_alive(status->keeper_pid, status->keeper_start))
 		return 0;
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 || poll(&wait, 1, REAP_KILL_MS) <= 0)
-		return err_set(err, ERR_FAILED, "its keeper (pid %d) can't be killed", status->keeper_pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 ||
+	    poll(&wait, 1, REAP_KILL_MS) <= 0)
+		return err_set(err, ERR_FAILED, "its keeper (pid %d) can't be killed",
+			       status->keeper_pid);
 	return 0;
 }
 
@@ -215,7 +219,8 @@ static bool reap_one(const char *id, void *arg)
 	if (!r->dry_run && act == REAP_KILL_THEN_ALL)
 		rc = reap_kill_keeper(&r->entry.status, &err);
 	if (!r->dry_run && rc == 0)
-		rc = reap_teardown(r, id, act == REAP_STOP ? TEARDOWN_STOP : TEARDOWN_ALL, reason, &err);
+		rc = reap_teardown(r, id, act == REAP_STOP ? TEARDOWN_STOP : TEARDOWN_ALL, reason,
+				   &err);
 	if (rc < 0) {
 		reap_failed(r, id, &err);
 		return true;
@@ -240,7 +245,8 @@ static void reap_spool(struct reap *r)
 		char id[ID_SIZE];
 
 		(void)str_copy(id, sizeof(id), d->d_name);
-		if (d->d_name[0] == '.' || fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (d->d_name[0] == '.' ||
+		    fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    (st.st_mtime <= r->now.real_s && r->now.real_s - st.st_mtime <= REAP_SPOOL_S))
 			continue;
 		if (lock_is_held(paths_run(r->host, id, "lock", path)))
@@ -248,8 +254,9 @@ static void reap_spool(struct reap *r)
 		if (!r->dry_run)
 			(void)unlinkat(dirfd(stream), d->d_name, 0);
 		memset(&r->entry, 0, sizeof(r->entry));
-		reap_say(r, id, 0, r->dry_run ? "a spec that no keeper took: would be removed" :
-						"a spec that no keeper took: removed");
+		reap_say(r, id, 0,
+			 r->dry_run ? "a spec that no keeper took: would be removed"
+				    : "a spec that no keeper took: removed");
 	}
 	if (stream)
 		(void)closedir(stream);
@@ -263,10 +270,12 @@ static void reap_slots(struct reap *r)
 
 	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
 		char id[ID_SIZE] = "";
-		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN, &ignored);
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
+					 &ignored);
 
 		if (n == 0 && !r->dry_run && !lock_is_held(path)) {
-			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir), LOCK_WAIT, &ignored);
+			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir),
+						  LOCK_WAIT, &ignored);
 
 			if (claim >= 0 && !lock_is_held(path))
 				(void)unlink(path);
@@ -310,7 +319,8 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	return -1;
 }
 
-int reap_destroy(const struct host_config *host, const char *id, bool force, const struct sink *sink, struct err *err)
+int reap_destroy(const struct host_config *host, const char *id, bool force,
+		 const struct sink *sink, struct err *err)
 {
 	static struct reap r;
 	struct reap_facts facts;

@@ -14,22 +14,25 @@
  * keeper that outlived its date. One CTL_ITEM each (code 0: done, or with dry_run: would be). Any number may run at once.
  * Returns 0, or -1 with err (ERR_RESIDUE when something is left).
  */
-int reap_run(const struct host_config *host, bool dry_run, const struct sink *sink, struct err *err);
+int reap_run(const struct host_config *host, bool dry_run, const struct sink *sink,
+	     struct err *err);
 
 /*
  * Destroy one sandbox whose keeper can't be asked (none lives, or with force: it is killed). ERR_NOT_FOUND, ERR_RESIDUE.
  */
-int reap_destroy(const struct host_config *host, const char *id, bool force, const struct sink *sink, struct err *err);
+int reap_destroy(const struct host_config *host, const char *id, bool force,
+		 const struct sink *sink, struct err *err);
 
 /* What to do about one sandbox. Pure. */
 enum reap_act { REAP_LEAVE, REAP_BOOK, REAP_STOP, REAP_ALL, REAP_KILL_THEN_ALL };
 struct reap_facts {
-	bool held;	/* its lock */
+	bool held;			       /* its lock */
 	bool has_spec, durable, has_disk, ran; /* ran: was ready once */
-	bool here;	/* RUN_DIR/ID is there */
-	bool other_boot; /* and says that it is of another boot */
-	bool expired, confirmed, overdue; /* overdue: so long past its date that its keeper must hang */
-	uint32_t end; /* enum end_reason of its `end` record; 0: none */
+	bool here;			       /* RUN_DIR/ID is there */
+	bool other_boot;		       /* and says that it is of another boot */
+	bool expired, confirmed,
+		overdue; /* overdue: so long past its date that its keeper must hang */
+	uint32_t end;	 /* enum end_reason of its `end` record; 0: none */
 };
 enum reap_act reap_decide(const struct reap_facts *facts, uint32_t *reason);
 

@@ -41,8 +41,10 @@ int serve_open(struct keeper *k, struct err *err)
 	if (!group)
 		return err_set(err, ERR_FAILED, "there is no group %s; run: mayfly host up",
 			       k->spec.host.group);
-	if (!str_copy(sa.sun_path, sizeof(sa.sun_path), paths_run(&k->spec.host, k->spec.id, "ctl.sock", path)))
-		return err_set(err, ERR_USAGE, "%s is too long for a socket's path; choose a shorter run_dir",
+	if (!str_copy(sa.sun_path, sizeof(sa.sun_path),
+		      paths_run(&k->spec.host, k->spec.id, "ctl.sock", path)))
+		return err_set(err, ERR_USAGE,
+			       "%s is too long for a socket's path; choose a shorter run_dir",
 			       path);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return err_sys(err, "can't bind %s", path);
@@ -73,8 +75,8 @@ static void serve_drop(struct serve_client *client)
 	*client = (struct serve_client){ .fd = -1 };
 }
 
-static void serve_answer(struct keeper *k, struct serve_client *client, uint32_t type, uint32_t code,
-			 const char *text, int pass)
+static void serve_answer(struct keeper *k, struct serve_client *client, uint32_t type,
+			 uint32_t code, const char *text, int pass)
 {
 	struct ctl_record record = progress_record(k->spec.id, k->spec.name, type, code, text);
 
@@ -95,7 +97,8 @@ static void serve_accept(struct serve *serve)
 
 /* ---- requests ---- */
 
-static void serve_renew(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+static void serve_renew(struct keeper *k, struct serve_client *client,
+			const struct ctl_request *request)
 {
 	struct err err;
 
@@ -109,7 +112,8 @@ static void serve_renew(struct keeper *k, struct serve_client *client, const str
 		serve_answer(k, client, CTL_OK, 0, "", -1);
 }
 
-static void serve_connect(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+static void serve_connect(struct keeper *k, struct serve_client *client,
+			  const struct ctl_request *request)
 {
 	struct launch_msg msg = { .type = LAUNCH_MSG_CONNECT, .arg = request->port };
 	int pair[2];
@@ -123,15 +127,18 @@ static void serve_connect(struct keeper *k, struct serve_client *client, const s
 		return;
 	}
 	/* the monitor's end alone never blocks; each end has a description of its own */
-	if (fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 || pass_send(k->channel_fd, &msg, sizeof(msg), pair[1]) < 0)
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not take connections", -1);
+	if (fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 ||
+	    pass_send(k->channel_fd, &msg, sizeof(msg), pair[1]) < 0)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED,
+			     "the monitor does not take connections", -1);
 	else
 		serve_answer(k, client, CTL_OK, 0, "", pair[0]);
 	(void)close(pair[0]);
 	(void)close(pair[1]);
 }
 
-static void serve_destroy(struct keeper *k, struct serve_client *client, const struct ctl_request *request)
+static void serve_destroy(struct keeper *k, struct serve_client *client,
+			  const struct ctl_request *request)
 {
 	client->wants_end = true;
 	client->destroy = true;
@@ -157,7 +164,8 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 		return;
 	}
 	if (!serve_is_valid(&request, n)) {
-		serve_answer(k, client, CTL_ERROR, ERR_USAGE, "not a request of this version of mayfly", -1);
+		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
+			     "not a request of this version of mayfly", -1);
 		return;
 	}
 	switch (request.type) {
@@ -191,14 +199,16 @@ void serve_finish(struct keeper *k, uint32_t reason, const char *text, const str
 {
 	char told[sizeof(k->life.text) + 32];
 
-	(void)snprintf(told, sizeof(told), "%s%s%s", status_reason_word(reason), text[0] ? ": " : "", text);
+	(void)snprintf(told, sizeof(told), "%s%s%s", status_reason_word(reason),
+		       text[0] ? ": " : "", text);
 	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++) {
 		struct serve_client *client = &k->serve.clients[i];
 
 		if (client->wants_end)
 			serve_answer(k, client, CTL_ENDED, reason, told, -1);
 		if (client->destroy && residue)
-			serve_answer(k, client, CTL_ERROR, (uint32_t)residue->code, residue->text, -1);
+			serve_answer(k, client, CTL_ERROR, (uint32_t)residue->code, residue->text,
+				     -1);
 		else if (client->wants_end)
 			serve_answer(k, client, CTL_OK, 0, "", -1);
 		serve_drop(client);

@@ -19,7 +19,7 @@ struct keeper;
 #define SERVE_MAX_CLIENTS 16
 
 struct serve_client {
-	int fd; /* -1: free */
+	int fd;		/* -1: free */
 	bool wants_end; /* WAIT or DESTROY: to be told when the sandbox has ended */
 	bool destroy;
 };

@@ -23,7 +23,6 @@
 #include "store/spec.h"
 #include "store/status.h"
 
-
 #define STEPS_MKE2FS_MS 120000
 
 static gid_t steps_group(const struct keeper *k)
@@ -91,9 +90,11 @@ int steps_journal(struct keeper *k, struct err *err)
 	struct stat st;
 
 	k->journal_fd = journal_open(&k->spec.host, k->spec.id, true, err);
-	if (k->journal_fd < 0 || steps_sync(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
+	if (k->journal_fd < 0 ||
+	    steps_sync(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
 		return -1;
-	if (journal_event(k->journal_fd, err, "created name=%s owner=%s until=%s deadline=%lld durable=%d",
+	if (journal_event(k->journal_fd, err,
+			  "created name=%s owner=%s until=%s deadline=%lld durable=%d",
 			  k->spec.name, k->spec.owner,
 			  str_from_instant(k->spec.deadline_s, date, sizeof(date)),
 			  (long long)k->spec.deadline_s, !!(k->spec.flags & SPEC_DURABLE)) < 0)
@@ -141,11 +142,17 @@ static int steps_mke2fs(const char *path, struct err *err)
 	char *const env[] = { (char[]){ "PATH=/usr/sbin:/sbin:/usr/bin:/bin" }, NULL };
 	char file[PATHS_SIZE];
 	char *const args[] = {
-		(char[]){ "mke2fs" }, (char[]){ "-q" }, (char[]){ "-F" },
-		(char[]){ "-t" },     (char[]){ "ext4" }, (char[]){ "-m" },
-		(char[]){ "0" },      (char[]){ "-E" },
+		(char[]){ "mke2fs" },
+		(char[]){ "-q" },
+		(char[]){ "-F" },
+		(char[]){ "-t" },
+		(char[]){ "ext4" },
+		(char[]){ "-m" },
+		(char[]){ "0" },
+		(char[]){ "-E" },
 		(char[]){ "lazy_itable_init=1,lazy_journal_init=1,nodiscard" },
-		file,		      NULL,
+		file,
+		NULL,
 	};
 	siginfo_t info = { 0 };
 	auto_fd pidfd = -1;

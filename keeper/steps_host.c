@@ -66,11 +66,12 @@ int steps_slot(struct keeper *k, struct err *err)
 	if (got < 0)
 		return -1;
 	if (got == 0)
-		return err_set(err, ERR_FAILED, "all %u slots are in use or in quarantine; run: mayfly reap",
+		return err_set(err, ERR_FAILED,
+			       "all %u slots are in use or in quarantine; run: mayfly reap",
 			       k->spec.host.slot_count);
 	k->status.slot = k->slot;
-	return journal_fact(k->journal_fd, err, "slot", k->spec.id, "number=%u uid=%u mark=0x%x", k->slot,
-			    k->plan.uid, k->plan.mark);
+	return journal_fact(k->journal_fd, err, "slot", k->spec.id, "number=%u uid=%u mark=0x%x",
+			    k->slot, k->plan.uid, k->plan.mark);
 }
 
 /* ---- cgroup ---- */
@@ -126,11 +127,12 @@ static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *er
 	if (spec->flags & SPEC_IN_UNIT) {
 		char unit[CGROUP_PATH_SIZE];
 
-		(void)snprintf(unit, sizeof(unit), "%.*s", (int)(strrchr(k->cgroup, '/') - k->cgroup),
-			       k->cgroup);
+		(void)snprintf(unit, sizeof(unit), "%.*s",
+			       (int)(strrchr(k->cgroup, '/') - k->cgroup), k->cgroup);
 		if (cgroup_split(unit, &ignored_missing, err) < 0)
 			return -1;
-		(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup), "%.240s/keeper", unit);
+		(void)snprintf(k->status.keeper_cgroup, sizeof(k->status.keeper_cgroup),
+			       "%.240s/keeper", unit);
 	}
 	if (cgroup_create(k->cgroup, err) < 0)
 		return -1;
@@ -160,7 +162,8 @@ int steps_cgroup(struct keeper *k, struct err *err)
 	}
 	if (missing == 0)
 		return 0;
-	(void)snprintf(why, sizeof(why), "no controller for %s", cgroup_names(missing, names, sizeof(names)));
+	(void)snprintf(why, sizeof(why), "no controller for %s",
+		       cgroup_names(missing, names, sizeof(names)));
 	return steps_no_limits(k, why, err);
 }
 
@@ -170,8 +173,8 @@ int steps_tap(struct keeper *k, struct err *err)
 {
 	char name[IFNAMSIZ];
 
-	if (link_tap_open(k->spec.id, k->spec.name, &k->plan, k->spec.host.ipv6, &k->tap_fd, &k->tap_ifindex,
-			  err) < 0)
+	if (link_tap_open(k->spec.id, k->spec.name, &k->plan, k->spec.host.ipv6, &k->tap_fd,
+			  &k->tap_ifindex, err) < 0)
 		return -1;
 	id_tap(k->spec.id, name);
 	k->status.tap_ifindex = k->tap_ifindex;
@@ -185,7 +188,8 @@ int steps_gate(struct keeper *k, struct err *err)
 	if (present < 0)
 		return -1;
 	if (present == 0)
-		return err_set(err, ERR_FAILED, "this host is not set up for sandboxes; run: mayfly host up");
+		return err_set(err, ERR_FAILED,
+			       "this host is not set up for sandboxes; run: mayfly host up");
 	return 0;
 }
 
@@ -196,5 +200,6 @@ int steps_table(struct keeper *k, struct err *err)
 	if (owner_table_open(&k->table, k->spec.id, &k->plan, &k->spec.host, err) < 0)
 		return -1;
 	id_table(k->spec.id, name);
-	return journal_fact(k->journal_fd, err, "table", name, "family=netdev owner=%d", (int)getpid());
+	return journal_fact(k->journal_fd, err, "table", name, "family=netdev owner=%d",
+			    (int)getpid());
 }

@@ -22,7 +22,7 @@
 #include "store/status.h"
 
 #define STEPS_LAUNCH_MS 20000
-#define STEPS_GUEST_MS 60000
+#define STEPS_GUEST_MS	60000
 #define STEPS_GUEST_CID 3u
 /* reboot=t panic=-1: every end is a triple fault; the keeper knows the reason from the agent */
 #define STEPS_CMDLINE "console=hvc0 quiet reboot=t panic=-1"
@@ -69,10 +69,10 @@ int steps_initrd(struct keeper *k, struct err *err)
 static size_t steps_fds(const struct keeper *k, int channel, struct jail_fd *out)
 {
 	const struct jail_fd all[] = {
-		{ LAUNCH_FD_CHANNEL, channel },	       { LAUNCH_FD_KVM, k->kvm_fd },
-		{ LAUNCH_FD_KERNEL, k->kernel_fd },    { LAUNCH_FD_INITRD, k->initrd_fd },
-		{ LAUNCH_FD_CONSOLE, k->console_fd },  { LAUNCH_FD_URANDOM, k->urandom_fd },
-		{ LAUNCH_FD_TAP, k->tap_fd },	       { LAUNCH_FD_DISK0, k->image_fd },
+		{ LAUNCH_FD_CHANNEL, channel },	      { LAUNCH_FD_KVM, k->kvm_fd },
+		{ LAUNCH_FD_KERNEL, k->kernel_fd },   { LAUNCH_FD_INITRD, k->initrd_fd },
+		{ LAUNCH_FD_CONSOLE, k->console_fd }, { LAUNCH_FD_URANDOM, k->urandom_fd },
+		{ LAUNCH_FD_TAP, k->tap_fd },	      { LAUNCH_FD_DISK0, k->image_fd },
 		{ LAUNCH_FD_DISK0 + 1, k->disk_fd },
 	};
 	size_t n = 0;
@@ -121,7 +121,8 @@ int steps_monitor(struct keeper *k, struct err *err)
 	k->status.monitor_pid = k->child.pid;
 	k->status.monitor_start = k->child.start_time;
 	return journal_fact(k->journal_fd, err, "monitor", k->spec.id, "pid=%d start=%llu uid=%u",
-			    (int)k->child.pid, (unsigned long long)k->child.start_time, k->plan.uid);
+			    (int)k->child.pid, (unsigned long long)k->child.start_time,
+			    k->plan.uid);
 }
 
 static void steps_record(const struct keeper *k, struct launch_record *record)
@@ -206,7 +207,8 @@ int steps_running(struct keeper *k, struct err *err)
 	k->status.phase = STATUS_RUNNING;
 	k->status.ready_at_s = time(NULL);
 	if (status_write(&k->spec.host, k->spec.id, &k->status, err) < 0 ||
-	    journal_event(k->journal_fd, err, "ready slot=%u monitor=%d", k->slot, (int)k->child.pid) < 0)
+	    journal_event(k->journal_fd, err, "ready slot=%u monitor=%d", k->slot,
+			  (int)k->child.pid) < 0)
 		return -1;
 	k->live = true;
 	progress_tell(k, CTL_READY, 0, "");

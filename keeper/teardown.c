@@ -27,8 +27,9 @@ struct row {
 	const char *kind; /* as in the journal */
 	int (*undo)(struct teardown *t, struct err *err);
 	int (*absent)(struct teardown *t, struct err *err);
-	enum teardown_depth from; /* TEARDOWN_STOP: always; TEARDOWN_ALL: only when nothing is to stay */
-	bool files;		  /* only when no kernel object was left */
+	enum teardown_depth
+		from; /* TEARDOWN_STOP: always; TEARDOWN_ALL: only when nothing is to stay */
+	bool files;   /* only when no kernel object was left */
 };
 
 static const struct row teardown_rows[] = {
@@ -109,7 +110,8 @@ static void teardown_look_slot(struct teardown *t)
 	for (uint32_t slot = 0; slot < t->host->slot_count && !t->has_slot; slot++) {
 		char path[PATHS_SIZE], id[ID_SIZE] = "";
 
-		if (fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, &err) != ID_LEN ||
+		if (fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, &err) !=
+			    ID_LEN ||
 		    strcmp(id, t->id) != 0)
 			continue;
 		t->has_slot = true;
@@ -136,10 +138,12 @@ void teardown_look(struct teardown *t)
 	struct err ignored;
 
 	t->journal_fd = journal_open(t->host, t->id, false, &ignored);
-	if (journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t, &ignored) < 0)
+	if (journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t,
+			 &ignored) < 0)
 		(void)journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, &ignored);
 	if (t->journal_fd < 0)
-		t->journal_fd = open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
+		t->journal_fd =
+			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
 	teardown_look_slot(t);
 	if (!teardown_same_boot(t)) {
 		t->monitor_pid = 0;
@@ -156,8 +160,7 @@ static void teardown_announce(struct teardown *t)
 	struct status_record status;
 	struct err ignored;
 
-	if (t->journal_fd >= 0 &&
-	    access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
+	if (t->journal_fd >= 0 && access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
 		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
 	(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s", status_reason_word(t->reason),
 			    t->text && t->text[0] ? " " : "", t->text ? t->text : "");
@@ -168,7 +171,8 @@ static void teardown_announce(struct teardown *t)
 }
 
 /* The object's name as its intent had it. */
-static const char *teardown_object(const struct teardown *t, const char *kind, char buf[ID_NAME_SIZE])
+static const char *teardown_object(const struct teardown *t, const char *kind,
+				   char buf[ID_NAME_SIZE])
 {
 	if (strcmp(kind, "name") == 0 && t->name[0])
 		return t->name;
@@ -196,8 +200,10 @@ static bool teardown_row(struct teardown *t, const struct row *row, struct err *
 	absent = row->absent(t, err);
 	if (absent == 0)
 		(void)err_set(err, ERR_RESIDUE, "it is still there");
-	if (absent == 1 && row->undo != undo_slot) /* that one writes the receipt's last lines itself */
-		(void)journal_gone(t->journal_fd, row->kind, teardown_object(t, row->kind, name), &ignored);
+	if (absent == 1 &&
+	    row->undo != undo_slot) /* that one writes the receipt's last lines itself */
+		(void)journal_gone(t->journal_fd, row->kind, teardown_object(t, row->kind, name),
+				   &ignored);
 	return absent == 1;
 }
 

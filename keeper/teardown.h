@@ -30,14 +30,15 @@ struct teardown {
 	const struct host_config *host;
 	char id[ID_SIZE];
 	enum teardown_depth depth;
-	uint32_t reason;       /* enum end_reason */
-	const char *text;      /* the reason in words; NULL: none */
-	struct keeper *keeper; /* whose descriptors are to be closed on the way; NULL: a dead keeper's sandbox */
+	uint32_t reason;  /* enum end_reason */
+	const char *text; /* the reason in words; NULL: none */
+	struct keeper *
+		keeper; /* whose descriptors are to be closed on the way; NULL: a dead keeper's sandbox */
 
 	/* found by teardown_look */
 	int journal_fd;
 	char name[STR_NAME_MAX + 1]; /* "": unknown, or not ours any more */
-	bool has_slot;		     /* a slot's file names this id: its uid and mark are ours alone */
+	bool has_slot; /* a slot's file names this id: its uid and mark are ours alone */
 	uint32_t slot, uid, mark;
 	char cgroup[CGROUP_PATH_SIZE]; /* "": none */
 	ino_t cgroup_inode;	       /* 0: made, but never recorded */

@@ -107,7 +107,8 @@ static void undo_save_console(struct teardown *t)
 		at = head.written > head.size ? head.written % head.size : 0;
 		memcpy(ring + head.size, ring, head.size);
 		(void)fd_replace_file(dir, "console-tail", 0600, ring + at,
-				      head.written < head.size ? head.written : head.size, &ignored);
+				      head.written < head.size ? head.written : head.size,
+				      &ignored);
 	}
 	free(ring);
 }
@@ -229,7 +230,8 @@ int undo_state(struct teardown *t, struct err *err)
 
 	if (undo_empty_dir(paths_sandbox(t->host, t->id, NULL, dir), "journal", err) < 0)
 		return -1;
-	if (rename(paths_sandbox(t->host, t->id, "journal", journal), paths_receipt(t->host, t->id, receipt)) < 0 &&
+	if (rename(paths_sandbox(t->host, t->id, "journal", journal),
+		   paths_receipt(t->host, t->id, receipt)) < 0 &&
 	    errno != ENOENT)
 		return err_sys(err, "can't keep the receipt %s", receipt);
 	if (undo_sync_dir(paths_state(t->host, "receipts", path), err) < 0 ||
@@ -275,13 +277,16 @@ static int undo_slot_file(struct teardown *t, struct err *err)
 	return 0;
 }
 
+/* A receipt that can't be written to (a full disk) must not keep the slot. */
 int undo_slot(struct teardown *t, struct err *err)
 {
-	if (journal_gone(t->journal_fd, "slot", t->id, err) < 0 ||
-	    journal_event(t->journal_fd, err, "%s %s%s%s", t->depth == TEARDOWN_ALL ? "gone" : "stopped",
-			  status_reason_word(t->reason), t->text && t->text[0] ? " " : "",
-			  t->text ? t->text : "") < 0)
-		return -1;
+	const char *text = t->text ? t->text : "";
+	struct err ignored;
+
+	(void)journal_gone(t->journal_fd, "slot", t->id, &ignored);
+	(void)journal_event(t->journal_fd, &ignored, "%s %s%s%s",
+			    t->depth == TEARDOWN_ALL ? "gone" : "stopped",
+			    status_reason_word(t->reason), text[0] ? " " : "", text);
 	return t->has_slot ? undo_slot_file(t, err) : 0;
 }
 

@@ -20,8 +20,8 @@
 #include "keeper/undo.h"
 
 #define UNDO_KILL_TRIES 500 /* of UNDO_PAUSE_NS: 5 s */
-#define UNDO_PAUSE_NS 10000000L
-#define UNDO_CGROUP_MS 5000
+#define UNDO_PAUSE_NS	10000000L
+#define UNDO_CGROUP_MS	5000
 
 /* ---- the cgroup: ours when its inode is the recorded one, or none was recorded yet ---- */
 

@@ -17,13 +17,13 @@
 #include "base/fd.h"
 #include "store/paths.h"
 
-#define DEADLINE_MAGIC 0x4d46444cu
+#define DEADLINE_MAGIC	 0x4d46444cu
 #define DEADLINE_VERSION 1u
-#define CLOCK_MAGIC 0x4d46434bu
-#define CLOCK_VERSION 1u
+#define CLOCK_MAGIC	 0x4d46434bu
+#define CLOCK_VERSION	 1u
 /* The mark was ahead of the clock when the life was granted: it says nothing about this record. */
 #define CLOCK_BEHIND_S 60
-#define CLOCK_WRITE_S 60
+#define CLOCK_WRITE_S  60
 
 int deadline_now(struct deadline_now *now, struct err *err)
 {
@@ -111,7 +111,8 @@ void deadline_account(struct deadline_record *rec, const struct deadline_now *no
 	memcpy(rec->boot_id, now->boot_id, sizeof(rec->boot_id));
 }
 
-struct deadline_verdict deadline_check(const struct deadline_record *rec, const struct clock_record *clock,
+struct deadline_verdict deadline_check(const struct deadline_record *rec,
+				       const struct clock_record *clock,
 				       const struct deadline_now *now)
 {
 	uint64_t elapsed = deadline_elapsed(rec, now);
@@ -138,7 +139,8 @@ int deadline_read(const struct host_config *host, const char *id, struct deadlin
 	char path[PATHS_SIZE];
 	ssize_t n;
 
-	n = fd_read_file(AT_FDCWD, paths_sandbox(host, id, "deadline", path), rec, sizeof(*rec), err);
+	n = fd_read_file(AT_FDCWD, paths_sandbox(host, id, "deadline", path), rec, sizeof(*rec),
+			 err);
 	if (n < 0 && err->os_errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", path);
 	if (n < 0)
@@ -150,8 +152,8 @@ int deadline_read(const struct host_config *host, const char *id, struct deadlin
 	return 0;
 }
 
-int deadline_write(const struct host_config *host, const char *id, const struct deadline_record *rec,
-		   struct err *err)
+int deadline_write(const struct host_config *host, const char *id,
+		   const struct deadline_record *rec, struct err *err)
 {
 	char dir[PATHS_SIZE];
 	auto_fd dirfd =

@@ -19,7 +19,8 @@
  * has stayed there for DEADLINE_CONFIRM_S: a disk is only deleted on a confirmed expiry.
  */
 #define DEADLINE_CONFIRM_S 3600
-#define DEADLINE_JUMP_S 120 /* real time may run ahead of elapsed time by this much between two looks */
+#define DEADLINE_JUMP_S                                                                            \
+	120 /* real time may run ahead of elapsed time by this much between two looks */
 
 /* The clocks, read once, so that decisions are pure. */
 struct deadline_now {
@@ -32,18 +33,20 @@ struct deadline_now {
 struct clock_record {
 	uint32_t magic; /* "MFCK" */
 	uint32_t version;
-	int64_t high_s;	       /* the latest real time that was believed */
-	int64_t mark_real_s;   /* both clocks at the last believed look … */
+	int64_t high_s;	     /* the latest real time that was believed */
+	int64_t mark_real_s; /* both clocks at the last believed look … */
 	uint64_t mark_boot_s;
-	uint64_t jump_boot_s;  /* when a jump forward was first seen, in this boot; 0: none pending */
+	uint64_t
+		jump_boot_s; /* when a jump forward was first seen, in this boot; 0: none pending */
 	char boot_id[40];
 };
 
 struct deadline_verdict {
 	bool expired;
-	bool confirmed;	     /* expired, and not only by a fresh jump of the clock */
-	uint64_t left_s;     /* 0 when expired: the smaller of both bounds */
-	uint64_t elapsed_left_s; /* what the elapsed bound alone leaves; for a CLOCK_BOOTTIME timer */
+	bool confirmed;	 /* expired, and not only by a fresh jump of the clock */
+	uint64_t left_s; /* 0 when expired: the smaller of both bounds */
+	uint64_t
+		elapsed_left_s; /* what the elapsed bound alone leaves; for a CLOCK_BOOTTIME timer */
 };
 
 /* Read the clocks and the boot id. 0, or -1 with err. */
@@ -53,20 +56,22 @@ int deadline_now(struct deadline_now *now, struct err *err);
 void deadline_observe(struct clock_record *clock, const struct deadline_now *now);
 
 /* A life until deadline_s is granted now; renewals is left as it was. Pure. */
-void deadline_grant(struct deadline_record *rec, const struct clock_record *clock, const struct deadline_now *now,
-		    int64_t deadline_s);
+void deadline_grant(struct deadline_record *rec, const struct clock_record *clock,
+		    const struct deadline_now *now, int64_t deadline_s);
 
 /* Fold elapsed time up to now into the record. Pure. */
 void deadline_account(struct deadline_record *rec, const struct deadline_now *now);
 
 /* The decision. Pure. */
-struct deadline_verdict deadline_check(const struct deadline_record *rec, const struct clock_record *clock,
+struct deadline_verdict deadline_check(const struct deadline_record *rec,
+				       const struct clock_record *clock,
 				       const struct deadline_now *now);
 
 /* Files. Reading gives ERR_NOT_FOUND when there is none. */
-int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec, struct err *err);
-int deadline_write(const struct host_config *host, const char *id, const struct deadline_record *rec,
-		   struct err *err);
+int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec,
+		  struct err *err);
+int deadline_write(const struct host_config *host, const char *id,
+		   const struct deadline_record *rec, struct err *err);
 /* Read STATE_DIR/clock (a missing or damaged one counts as none), observe, write it back when it moved by a minute or
  * a jump began or ended. read_only: observe without writing. 0, or -1 with err. */
 int deadline_clock(const struct host_config *host, const struct deadline_now *now, bool read_only,

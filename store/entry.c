@@ -19,8 +19,9 @@
 const char *entry_state_word(enum store_state state)
 {
 	static const char *const words[] = {
-		[STORE_CREATING] = "creating", [STORE_RUNNING] = "running", [STORE_ENDING] = "ending",
-		[STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired", [STORE_BROKEN] = "broken",
+		[STORE_CREATING] = "creating", [STORE_RUNNING] = "running",
+		[STORE_ENDING] = "ending",     [STORE_STOPPED] = "stopped",
+		[STORE_EXPIRED] = "expired",   [STORE_BROKEN] = "broken",
 	};
 
 	BUG_ON((size_t)state >= ARRAY_SIZE(words));
@@ -57,7 +58,8 @@ static bool entry_saw_ready(const struct journal_line *line, void *arg)
 	return !*ready;
 }
 
-int entry_load(const struct host_config *host, const char *id, struct store_entry *entry, struct err *err)
+int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
+	       struct err *err)
 {
 	char sandbox[PATHS_SIZE], run[PATHS_SIZE], path[PATHS_SIZE];
 	struct entry_facts facts = { 0 };
@@ -73,7 +75,8 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 		return -1;
 	(void)deadline_clock(host, &now, true, &clock, &ignored);
 	memcpy(entry->id, id, ID_SIZE);
-	entry->has_spec = spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &ignored) == 0;
+	entry->has_spec =
+		spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &ignored) == 0;
 	entry->has_deadline = deadline_read(host, id, &entry->deadline, &ignored) == 0;
 	entry->has_status = status_read(host, id, &entry->status, &ignored) == 0;
 	entry->has_end = status_read_end(host, id, &entry->end, &ignored) == 0;
@@ -85,9 +88,10 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	facts.phase = entry->status.phase;
 	facts.same_boot = entry->has_status && strcmp(entry->status.boot_id, now.boot_id) == 0;
 	facts.durable = entry->has_spec && (entry->spec.flags & SPEC_DURABLE);
-	facts.expired = entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
-	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_saw_ready, &facts.has_ready,
-			   &ignored);
+	facts.expired =
+		entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
+	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_saw_ready,
+			   &facts.has_ready, &ignored);
 	entry->state = entry_decide(&facts);
 	return 0;
 }

@@ -12,11 +12,13 @@
 
 /* A look at one sandbox, taken from its files, its lock, the boot id and the clocks; changes nothing. The struct is large:
  * static or heap. 0, or -1 with err: ERR_NOT_FOUND when nothing of that id is there. */
-int entry_load(const struct host_config *host, const char *id, struct store_entry *entry, struct err *err);
+int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
+	       struct err *err);
 
 /* Call visit for the id of everything that has files: sandboxes, and what is left in RUN_DIR without one. Each id once,
  * sorted. Stops when visit returns false. 0, or -1 with err; a missing directory is empty. */
-int entry_each(const struct host_config *host, bool (*visit)(const char *id, void *arg), void *arg, struct err *err);
+int entry_each(const struct host_config *host, bool (*visit)(const char *id, void *arg), void *arg,
+	       struct err *err);
 
 /* The id behind a name (or an id, or the beginning of one of at least 4 digits). 0, or -1 with err (ERR_NOT_FOUND). */
 int entry_find(const struct host_config *host, const char *name, char id[ID_SIZE], struct err *err);
@@ -27,7 +29,7 @@ const char *entry_state_word(enum store_state state);
 /* The decision alone. Pure. */
 struct entry_facts {
 	bool lock_held;
-	bool same_boot;	   /* status is of this boot */
+	bool same_boot; /* status is of this boot */
 	bool has_spec, has_status, has_end;
 	bool has_ready; /* the journal says that it has run */
 	bool durable, expired;

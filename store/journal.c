@@ -40,8 +40,8 @@ int journal_open(const struct host_config *host, const char *id, bool create, st
 static int journal_append(int fd, enum journal_word word, const char *rest, struct err *err)
 {
 	char line[JOURNAL_LINE_MAX];
-	int n = snprintf(line, sizeof(line) - 1, "%lld %s %s", (long long)time(NULL), journal_words[word],
-			 rest);
+	int n = snprintf(line, sizeof(line) - 1, "%lld %s %s", (long long)time(NULL),
+			 journal_words[word], rest);
 
 	if (fd < 0)
 		return 0;
@@ -137,14 +137,15 @@ bool journal_parse(const char *text, size_t len, struct journal_line *line)
 	    !journal_take_word(&p, word, sizeof(word)) || !journal_word_of(word, &line->word))
 		return false;
 	line->at_s = (long long)at_s;
-	if (line->word != JOURNAL_EVENT && (!journal_take_word(&p, line->kind, sizeof(line->kind)) ||
-					    !journal_take_word(&p, line->name, sizeof(line->name))))
+	if (line->word != JOURNAL_EVENT &&
+	    (!journal_take_word(&p, line->kind, sizeof(line->kind)) ||
+	     !journal_take_word(&p, line->name, sizeof(line->name))))
 		return false;
 	return str_copy(line->text, sizeof(line->text), p);
 }
 
-int journal_each(const char *path, bool (*visit)(const struct journal_line *line, void *arg), void *arg,
-		 struct err *err)
+int journal_each(const char *path, bool (*visit)(const struct journal_line *line, void *arg),
+		 void *arg, struct err *err)
 {
 	FILE *file = fopen(path, "re");
 	struct journal_line line;

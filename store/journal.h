@@ -24,8 +24,8 @@ enum journal_word { JOURNAL_INTENT = 1, JOURNAL_FACT, JOURNAL_GONE, JOURNAL_EVEN
 struct journal_line {
 	long long at_s;
 	enum journal_word word;
-	char kind[32];	/* "" for an event */
-	char name[288]; /* "" for an event */
+	char kind[32];		     /* "" for an event */
+	char name[288];		     /* "" for an event */
 	char text[JOURNAL_LINE_MAX]; /* what follows: key=value … or the event */
 };
 
@@ -37,15 +37,16 @@ int journal_intent(int fd, const char *kind, const char *name, struct err *err);
 int journal_fact(int fd, struct err *err, const char *kind, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 int journal_gone(int fd, const char *kind, const char *name, struct err *err);
-int journal_event(int fd, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int journal_event(int fd, struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Parse one line (without its newline). False when it isn't one; a last line torn by a crash is none. Pure. */
 bool journal_parse(const char *text, size_t len, struct journal_line *line);
 
 /* Call visit for each good line of the journal (or receipt) at path until it returns false. 0, or -1 with err
  * (ERR_NOT_FOUND). */
-int journal_each(const char *path, bool (*visit)(const struct journal_line *line, void *arg), void *arg,
-		 struct err *err);
+int journal_each(const char *path, bool (*visit)(const struct journal_line *line, void *arg),
+		 void *arg, struct err *err);
 
 /* Value of key in a fact's text ("key=value key=value"), at most size bytes with its NUL. False: no such key. Pure. */
 bool journal_value(const char *text, const char *key, char *out, size_t size);

@@ -10,7 +10,8 @@
 #include "base/bug.h"
 #include "base/fd.h"
 
-static const char *paths_join(char out[PATHS_SIZE], const char *top, const char *dir, const char *leaf)
+static const char *paths_join(char out[PATHS_SIZE], const char *top, const char *dir,
+			      const char *leaf)
 {
 	int n = snprintf(out, PATHS_SIZE, "%s/%s%s%s", top, dir, leaf[0] ? "/" : "", leaf);
 
@@ -98,12 +99,13 @@ int paths_make(const struct host_config *host, struct err *err)
 	    paths_make_dir(host->run_dir, 0755, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
-		if (paths_make_dir(paths_state(host, state_dirs[i].dir, path), state_dirs[i].mode, err) < 0)
+		if (paths_make_dir(paths_state(host, state_dirs[i].dir, path), state_dirs[i].mode,
+				   err) < 0)
 			return -1;
 	if (paths_make_dir(paths_run_dir(host, "slots", path), 0755, err) < 0)
 		return -1;
 	return paths_make_lock(paths_run_dir(host, "claim.lock", path), err) < 0 ||
-			       paths_make_lock(paths_run_dir(host, "reap.lock", path), err) < 0 ?
-		       -1 :
-		       0;
+			       paths_make_lock(paths_run_dir(host, "reap.lock", path), err) < 0
+		       ? -1
+		       : 0;
 }

@@ -13,9 +13,11 @@
 
 const char *paths_spool(const struct host_config *host, const char *id, char out[PATHS_SIZE]);
 /* file below STATE_DIR/sandboxes/ID; NULL: the directory itself. */
-const char *paths_sandbox(const struct host_config *host, const char *id, const char *file, char out[PATHS_SIZE]);
+const char *paths_sandbox(const struct host_config *host, const char *id, const char *file,
+			  char out[PATHS_SIZE]);
 /* file below RUN_DIR/ID; NULL: the directory itself. */
-const char *paths_run(const struct host_config *host, const char *id, const char *file, char out[PATHS_SIZE]);
+const char *paths_run(const struct host_config *host, const char *id, const char *file,
+		      char out[PATHS_SIZE]);
 const char *paths_name(const struct host_config *host, const char *name, char out[PATHS_SIZE]);
 const char *paths_receipt(const struct host_config *host, const char *id, char out[PATHS_SIZE]);
 const char *paths_slot(const struct host_config *host, uint32_t slot, char out[PATHS_SIZE]);

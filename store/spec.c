@@ -13,9 +13,9 @@
 #include "store/paths.h"
 
 #define SPEC_MEMORY_STEP (2ull << 20)
-#define SPEC_MEMORY_MIN (16ull << 20)
-#define SPEC_MEMORY_MAX (64ull << 30)
-#define SPEC_VCPUS_MAX 8
+#define SPEC_MEMORY_MIN	 (16ull << 20)
+#define SPEC_MEMORY_MAX	 (64ull << 30)
+#define SPEC_VCPUS_MAX	 8
 
 struct spec_text {
 	const char *what;
@@ -57,7 +57,8 @@ int spec_check_host(const struct host_config *host, struct err *err)
 static int spec_check_resolvers(const struct spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < SPEC_MAX_RESOLVERS; i++)
-		if (strnlen(spec->resolvers[i], sizeof(spec->resolvers[i])) == sizeof(spec->resolvers[i]))
+		if (strnlen(spec->resolvers[i], sizeof(spec->resolvers[i])) ==
+		    sizeof(spec->resolvers[i]))
 			return err_set(err, ERR_USAGE, "spec: a resolver isn't terminated");
 	return 0;
 }
@@ -91,7 +92,8 @@ int spec_check(const struct spec *spec, struct err *err)
 		{ "client_key", spec->client_key, sizeof(spec->client_key), false },
 	};
 
-	if (spec->magic != SPEC_MAGIC || spec->version != SPEC_VERSION || spec->size != sizeof(*spec))
+	if (spec->magic != SPEC_MAGIC || spec->version != SPEC_VERSION ||
+	    spec->size != sizeof(*spec))
 		return err_set(err, ERR_USAGE, "not a spec of this version of mayfly");
 	if (!id_is_valid(spec->id))
 		return err_set(err, ERR_USAGE, "spec: bad id");

@@ -15,9 +15,9 @@
 #include "base/str.h"
 #include "store/paths.h"
 
-#define STATUS_MAGIC 0x4d465354u
+#define STATUS_MAGIC	 0x4d465354u
 #define STATUS_END_MAGIC 0x4d46454eu
-#define STATUS_VERSION 1u
+#define STATUS_VERSION	 1u
 
 static const char *const status_words[END_REASONS] = {
 	[END_DESTROYED] = "destroyed",
@@ -52,7 +52,8 @@ uint32_t status_reason_from_word(const char *word)
 }
 
 /* Read a whole record of exactly size bytes that begins with magic. */
-static int status_read_record(const char *path, uint32_t magic, void *record, size_t size, struct err *err)
+static int status_read_record(const char *path, uint32_t magic, void *record, size_t size,
+			      struct err *err)
 {
 	uint32_t found;
 	ssize_t n = fd_read_file(AT_FDCWD, path, record, size, err);
@@ -109,8 +110,8 @@ int status_read_end(const struct host_config *host, const char *id, struct end_r
 {
 	char path[PATHS_SIZE];
 
-	if (status_read_record(paths_sandbox(host, id, "end", path), STATUS_END_MAGIC, end, sizeof(*end),
-			       err) < 0)
+	if (status_read_record(paths_sandbox(host, id, "end", path), STATUS_END_MAGIC, end,
+			       sizeof(*end), err) < 0)
 		return -1;
 	end->text[sizeof(end->text) - 1] = '\0';
 	return 0;
@@ -123,8 +124,8 @@ int status_write_end(const struct host_config *host, const char *id, enum end_re
 	struct end_record end = { .magic = STATUS_END_MAGIC, .reason = reason, .at_s = time(NULL) };
 
 	(void)str_copy(end.text, sizeof(end.text), text ? text : "");
-	return status_write_record(paths_sandbox(host, id, NULL, dir), "end", 0600, &end, sizeof(end),
-				   err);
+	return status_write_record(paths_sandbox(host, id, NULL, dir), "end", 0600, &end,
+				   sizeof(end), err);
 }
 
 uint64_t status_process_start(int pid)

@@ -7,11 +7,14 @@
 #include "store/store.h"
 
 /* RUN_DIR/ID/status and sandboxes/ID/end. Reading gives ERR_NOT_FOUND when there is none; writing replaces whole. */
-int status_read(const struct host_config *host, const char *id, struct status_record *status, struct err *err);
-int status_write(const struct host_config *host, const char *id, struct status_record *status, struct err *err);
-int status_read_end(const struct host_config *host, const char *id, struct end_record *end, struct err *err);
-int status_write_end(const struct host_config *host, const char *id, enum end_reason reason, const char *text,
-		     struct err *err);
+int status_read(const struct host_config *host, const char *id, struct status_record *status,
+		struct err *err);
+int status_write(const struct host_config *host, const char *id, struct status_record *status,
+		 struct err *err);
+int status_read_end(const struct host_config *host, const char *id, struct end_record *end,
+		    struct err *err);
+int status_write_end(const struct host_config *host, const char *id, enum end_reason reason,
+		     const char *text, struct err *err);
 
 /* The reason as users read it: "destroyed", "expired", "guest-poweroff", …; "unknown" for a number out of range. */
 const char *status_reason_word(uint32_t reason);

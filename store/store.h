@@ -40,22 +40,25 @@
 struct deadline_record {
 	uint32_t magic; /* "MFDL" */
 	uint32_t version;
-	int64_t deadline_s;	/* absolute, UTC */
-	int64_t granted_at_s;	/* real time when it was set (created or renewed) */
-	uint64_t granted_s;	/* life granted then: the second bound, in elapsed seconds */
-	uint64_t elapsed_s;	/* elapsed since then, over all boots but the one named here */
-	uint64_t boot_start_s;	/* CLOCK_BOOTTIME reading, in this boot, from which elapsed time counts on */
+	int64_t deadline_s;   /* absolute, UTC */
+	int64_t granted_at_s; /* real time when it was set (created or renewed) */
+	uint64_t granted_s;   /* life granted then: the second bound, in elapsed seconds */
+	uint64_t elapsed_s;   /* elapsed since then, over all boots but the one named here */
+	uint64_t
+		boot_start_s; /* CLOCK_BOOTTIME reading, in this boot, from which elapsed time counts on */
 	char boot_id[40];
 	uint32_t renewals;
 	uint32_t flags; /* enum deadline_flags */
 };
 
 enum deadline_flags {
-	DEADLINE_MARK_AHEAD = 1u << 0, /* granted while the high-water mark was ahead of the clock: it doesn't count */
+	DEADLINE_MARK_AHEAD =
+		1u
+		<< 0, /* granted while the high-water mark was ahead of the clock: it doesn't count */
 };
 
 struct end_record {
-	uint32_t magic; /* "MFEN" */
+	uint32_t magic;	 /* "MFEN" */
 	uint32_t reason; /* enum end_reason */
 	int64_t at_s;
 	char text[112];
@@ -68,7 +71,7 @@ struct status_record {
 	char boot_id[40];
 	int32_t keeper_pid;
 	int32_t monitor_pid;
-	uint64_t keeper_start;	/* starttime of /proc/PID/stat: a reused pid has another */
+	uint64_t keeper_start; /* starttime of /proc/PID/stat: a reused pid has another */
 	uint64_t monitor_start;
 	uint32_t slot;
 	uint32_t tap_ifindex;
@@ -86,9 +89,9 @@ enum store_state {
 	STORE_CREATING, /* lock held, not yet ready */
 	STORE_RUNNING,
 	STORE_ENDING,
-	STORE_STOPPED,	/* durable, nothing runs, its date has not come */
-	STORE_EXPIRED,	/* nothing runs, its date has come: reap takes it */
-	STORE_BROKEN,	/* half made, or its keeper is lost: reap takes it */
+	STORE_STOPPED, /* durable, nothing runs, its date has not come */
+	STORE_EXPIRED, /* nothing runs, its date has come: reap takes it */
+	STORE_BROKEN,  /* half made, or its keeper is lost: reap takes it */
 };
 
 struct store_entry {

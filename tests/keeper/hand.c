@@ -49,7 +49,10 @@ static struct spec spec = {
 	.client_key = "not a key\n",
 };
 
-#define TEXT(field) { #field, spec.field, sizeof(spec.field) }
+#define TEXT(field)                                                                                \
+	{                                                                                          \
+#field, spec.field, sizeof(spec.field)                                             \
+	}
 
 static bool set_text(const char *key, const char *value)
 {
@@ -58,8 +61,10 @@ static bool set_text(const char *key, const char *value)
 		char *to;
 		size_t size;
 	} texts[] = {
-		TEXT(host.state_dir), TEXT(host.run_dir), TEXT(host.monitor), TEXT(host.group),
-		TEXT(id), TEXT(name), TEXT(kernel), TEXT(initrd), TEXT(image), TEXT(cmdline), TEXT(client_key),
+		TEXT(host.state_dir), TEXT(host.run_dir), TEXT(host.monitor),
+		TEXT(host.group),     TEXT(id),		  TEXT(name),
+		TEXT(kernel),	      TEXT(initrd),	  TEXT(image),
+		TEXT(cmdline),	      TEXT(client_key),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -67,11 +67,16 @@ static const struct {
 	uint32_t port, guest, monitor;
 	int signal;
 } ends[] = {
-	{ 1001, GUEST_END_POWEROFF, LAUNCH_END_RESET, 0 }, { 1002, GUEST_END_REBOOT, LAUNCH_END_RESET, 0 },
-	{ 1003, GUEST_END_HALT, LAUNCH_END_RESET, 0 },	   { 1004, 0, LAUNCH_END_RESET, 0 },
-	{ 1005, 0, LAUNCH_END_HALTED, 0 },		   { 1006, 0, LAUNCH_END_KVM_ERROR, 0 },
-	{ 1007, 0, 0, SIGSEGV },			   { 1008, 0, 0, SIGSYS },
-	{ 1009, GUEST_END_DEADLINE, LAUNCH_END_RESET, 0 }, { 1010, GUEST_END_FAILED, LAUNCH_END_RESET, 0 },
+	{ 1001, GUEST_END_POWEROFF, LAUNCH_END_RESET, 0 },
+	{ 1002, GUEST_END_REBOOT, LAUNCH_END_RESET, 0 },
+	{ 1003, GUEST_END_HALT, LAUNCH_END_RESET, 0 },
+	{ 1004, 0, LAUNCH_END_RESET, 0 },
+	{ 1005, 0, LAUNCH_END_HALTED, 0 },
+	{ 1006, 0, LAUNCH_END_KVM_ERROR, 0 },
+	{ 1007, 0, 0, SIGSEGV },
+	{ 1008, 0, 0, SIGSYS },
+	{ 1009, GUEST_END_DEADLINE, LAUNCH_END_RESET, 0 },
+	{ 1010, GUEST_END_FAILED, LAUNCH_END_RESET, 0 },
 };
 
 static void maybe_end(uint32_t port)
@@ -90,7 +95,8 @@ static void maybe_end(uint32_t port)
 		if (ends[i].monitor)
 			end_with(ends[i].monitor);
 		(void)signal(ends[i].signal, SIG_DFL);
-		(void)kill(getpid(), ends[i].signal); /* PID 1 of its namespace: only a real fault ends it */
+		(void)kill(getpid(),
+			   ends[i].signal); /* PID 1 of its namespace: only a real fault ends it */
 		__builtin_trap();
 	}
 }
@@ -104,7 +110,9 @@ static void take_packet(void)
 	char cbuf[CMSG_SPACE(sizeof(int))];
 	struct launch_msg msg;
 	struct iovec iov[2] = { { &msg, sizeof(msg) }, { &payload, sizeof(payload) } };
-	struct msghdr hdr = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = cbuf, .msg_controllen = sizeof(cbuf) };
+	struct msghdr hdr = {
+		.msg_iov = iov, .msg_iovlen = 2, .msg_control = cbuf, .msg_controllen = sizeof(cbuf)
+	};
 	struct cmsghdr *cmsg;
 	int fd = -1;
 

@@ -12,8 +12,8 @@
 #include "store/deadline.h"
 
 #define START 1000000
-#define UP 500u
-#define LIFE 86400
+#define UP    500u
+#define LIFE  86400
 
 static struct deadline_now at(int64_t real_s, uint64_t boot_s, const char *boot_id)
 {
@@ -39,7 +39,8 @@ static struct world granted(void)
 	return w;
 }
 
-static struct deadline_verdict look(struct world *w, int64_t real_s, uint64_t boot_s, const char *boot_id)
+static struct deadline_verdict look(struct world *w, int64_t real_s, uint64_t boot_s,
+				    const char *boot_id)
 {
 	struct deadline_now now = at(real_s, boot_s, boot_id);
 

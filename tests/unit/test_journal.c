@@ -47,8 +47,16 @@ static void test_good_lines(void **state)
 static void test_bad_lines(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "x intent tap a", "-1 intent tap a", "1", "1 intent", "1 intent tap", "1 wish tap a",
-		"1  intent tap a", "99999999999999999999999 intent tap a",
+		"",
+		" ",
+		"x intent tap a",
+		"-1 intent tap a",
+		"1",
+		"1 intent",
+		"1 intent tap",
+		"1 wish tap a",
+		"1  intent tap a",
+		"99999999999999999999999 intent tap a",
 		"1 intent kindthatislongerthananykindcaneverbe a",
 	};
 	struct journal_line line;
@@ -122,7 +130,8 @@ static void test_write_and_read(void **state)
 	/* a torn last line */
 	assert_int_equal(write(fd, "17 intent ca", 12), 12);
 	(void)close(fd);
-	assert_int_equal(journal_each(paths_sandbox(&host, ID, "journal", path), see, &seen, &err), 0);
+	assert_int_equal(journal_each(paths_sandbox(&host, ID, "journal", path), see, &seen, &err),
+			 0);
 	assert_int_equal(seen.lines, 4);
 	assert_int_equal(seen.intents, 1);
 	assert_int_equal(seen.facts, 1);

@@ -45,9 +45,14 @@ static void test_reap_keeps_only_what_may_stay(void **state)
 
 	(void)state;
 	for (unsigned bits = 0; bits < 512; bits++) {
-		struct reap_facts f = { .has_spec = bits & 1,	 .durable = bits & 2, .has_disk = bits & 4,
-					.ran = bits & 8,	 .here = bits & 16,   .expired = bits & 32,
-					.confirmed = bits & 64,	 .other_boot = bits & 128,
+		struct reap_facts f = { .has_spec = bits & 1,
+					.durable = bits & 2,
+					.has_disk = bits & 4,
+					.ran = bits & 8,
+					.here = bits & 16,
+					.expired = bits & 32,
+					.confirmed = bits & 64,
+					.other_boot = bits & 128,
 					.end = bits & 256 ? END_GUEST_POWEROFF : 0 };
 		enum reap_act act = reap_decide(&f, &reason);
 
@@ -59,7 +64,8 @@ static void test_reap_keeps_only_what_may_stay(void **state)
 		if (f.here)
 			assert_true(act == REAP_STOP || act == REAP_ALL);
 		/* a disk goes only on a confirmed expiry, with a lost keeper, or when there was never a sandbox */
-		if (f.has_spec && f.durable && f.has_disk && f.ran && f.expired && !f.confirmed && !f.here)
+		if (f.has_spec && f.durable && f.has_disk && f.ran && f.expired && !f.confirmed &&
+		    !f.here)
 			assert_int_equal(act, REAP_LEAVE);
 		if (!f.here && f.has_spec && f.expired && f.confirmed)
 			assert_int_equal(act, REAP_ALL);
@@ -79,11 +85,21 @@ static void test_reap_cases(void **state)
 		{ { .here = 1 }, REAP_ALL, END_CREATE_FAILED },
 		{ { .has_spec = 1, .durable = 1, .ran = 1 }, REAP_BOOK, END_HOST_REBOOT },
 		{ { .has_spec = 1, .ran = 1 }, REAP_ALL, END_HOST_REBOOT },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .other_boot = 1 }, REAP_STOP, END_HOST_REBOOT },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .end = END_STOPPED }, REAP_BOOK, END_HOST_REBOOT },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .end = END_STOPPED }, REAP_STOP, END_STOPPED },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .end = END_DESTROYED }, REAP_ALL, END_DESTROYED },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1, .confirmed = 1 }, REAP_ALL, END_EXPIRED },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .other_boot = 1 },
+		  REAP_STOP,
+		  END_HOST_REBOOT },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .end = END_STOPPED },
+		  REAP_BOOK,
+		  END_HOST_REBOOT },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .end = END_STOPPED },
+		  REAP_STOP,
+		  END_STOPPED },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .end = END_DESTROYED },
+		  REAP_ALL,
+		  END_DESTROYED },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1, .confirmed = 1 },
+		  REAP_ALL,
+		  END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1 }, REAP_ALL, END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .has_disk = 1, .ran = 1, .expired = 1, .here = 1 },
 		  REAP_STOP,
@@ -101,7 +117,8 @@ static void test_reap_cases(void **state)
 
 static void test_depth(void **state)
 {
-	struct spec durable = { .flags = SPEC_DURABLE, .disk_bytes = 1 }, ephemeral = { .disk_bytes = 1 };
+	struct spec durable = { .flags = SPEC_DURABLE, .disk_bytes = 1 },
+		    ephemeral = { .disk_bytes = 1 };
 
 	(void)state;
 	for (uint32_t reason = 1; reason < END_REASONS; reason++)
@@ -120,16 +137,24 @@ static void test_death(void **state)
 		struct life_death death;
 		enum end_reason reason;
 	} cases[] = {
-		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_POWEROFF }, END_GUEST_POWEROFF },
-		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_REBOOT }, END_GUEST_REBOOT },
+		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_POWEROFF },
+		  END_GUEST_POWEROFF },
+		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_REBOOT },
+		  END_GUEST_REBOOT },
 		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_HALT }, END_GUEST_HALT },
-		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_FAILED }, END_GUEST_PANIC },
+		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_FAILED },
+		  END_GUEST_PANIC },
 		{ { .launch_end = LAUNCH_END_RESET, .guest_end = 77 }, END_GUEST_PANIC },
 		{ { .launch_end = LAUNCH_END_RESET }, END_GUEST_PANIC },
-		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_DEADLINE, .left_s = 3 }, END_EXPIRED },
-		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_DEADLINE, .left_s = 3600 }, END_GUEST_POWEROFF },
+		{ { .launch_end = LAUNCH_END_RESET, .guest_end = GUEST_END_DEADLINE, .left_s = 3 },
+		  END_EXPIRED },
+		{ { .launch_end = LAUNCH_END_RESET,
+		    .guest_end = GUEST_END_DEADLINE,
+		    .left_s = 3600 },
+		  END_GUEST_POWEROFF },
 		{ { .launch_end = LAUNCH_END_HALTED }, END_GUEST_HALT },
-		{ { .launch_end = LAUNCH_END_HALTED, .guest_end = GUEST_END_POWEROFF }, END_GUEST_POWEROFF },
+		{ { .launch_end = LAUNCH_END_HALTED, .guest_end = GUEST_END_POWEROFF },
+		  END_GUEST_POWEROFF },
 		{ { .launch_end = LAUNCH_END_KVM_ERROR }, END_MONITOR_CRASH },
 		{ { .trapped = true }, END_SECCOMP },
 		{ { .child_code = CLD_EXITED, .child_status = 31 }, END_SECCOMP },
@@ -152,15 +177,23 @@ static void test_entry_states(void **state)
 {
 	(void)state;
 	for (unsigned bits = 0; bits < 256; bits++) {
-		struct entry_facts f = { .lock_held = bits & 1,	  .same_boot = bits & 2,   .has_spec = bits & 4,
-					 .has_status = bits & 8,  .has_end = bits & 16,	   .has_ready = bits & 32,
-					 .durable = bits & 64,	  .expired = bits & 128,   .phase = STATUS_RUNNING };
+		struct entry_facts f = { .lock_held = bits & 1,
+					 .same_boot = bits & 2,
+					 .has_spec = bits & 4,
+					 .has_status = bits & 8,
+					 .has_end = bits & 16,
+					 .has_ready = bits & 32,
+					 .durable = bits & 64,
+					 .expired = bits & 128,
+					 .phase = STATUS_RUNNING };
 		enum store_state s = entry_decide(&f);
 
 		/* nothing runs without a holder of the lock, whatever is stored */
-		assert_true(f.lock_held == (s == STORE_CREATING || s == STORE_RUNNING || s == STORE_ENDING));
+		assert_true(f.lock_held ==
+			    (s == STORE_CREATING || s == STORE_RUNNING || s == STORE_ENDING));
 		if (s == STORE_STOPPED)
-			assert_true(f.durable && f.has_spec && !f.expired && !(f.has_status && f.same_boot));
+			assert_true(f.durable && f.has_spec && !f.expired &&
+				    !(f.has_status && f.same_boot));
 		if (s == STORE_RUNNING)
 			assert_true(f.has_status);
 	}

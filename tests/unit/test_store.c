@@ -39,10 +39,22 @@ static int set_up(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	memset(&spec, 0, sizeof(spec));
-	spec = (struct spec){ .magic = SPEC_MAGIC, .version = SPEC_VERSION, .size = sizeof(spec), .id = ID,
-			      .name = "web", .vcpus = 1, .memory_bytes = 64 << 20, .created_s = 1, .deadline_s = 2,
-			      .kernel = "/k", .initrd = "/i", .image = "/b", .authorized_keys = "key one\n",
-			      .host_key = "secret\n", .hostname = "web", .account = "project" };
+	spec = (struct spec){ .magic = SPEC_MAGIC,
+			      .version = SPEC_VERSION,
+			      .size = sizeof(spec),
+			      .id = ID,
+			      .name = "web",
+			      .vcpus = 1,
+			      .memory_bytes = 64 << 20,
+			      .created_s = 1,
+			      .deadline_s = 2,
+			      .kernel = "/k",
+			      .initrd = "/i",
+			      .image = "/b",
+			      .authorized_keys = "key one\n",
+			      .host_key = "secret\n",
+			      .hostname = "web",
+			      .account = "project" };
 	spec.host.slot_count = 4;
 	spec.host.uid_base = 100000;
 	(void)snprintf(spec.host.state_dir, sizeof(spec.host.state_dir), "%s/s", dir);
@@ -233,7 +245,9 @@ static void test_clock_file(void **state)
 
 static void test_initrd(void **state)
 {
-	struct slot_plan plan = { .host_ipv4 = 0x0a530002, .guest_ipv4 = 0x0a530003, .guest_ipv6 = { 0xfd } };
+	struct slot_plan plan = { .host_ipv4 = 0x0a530002,
+				  .guest_ipv4 = 0x0a530003,
+				  .guest_ipv6 = { 0xfd } };
 	struct guest_config config;
 	char path[PATHS_SIZE], buf[4096];
 	struct err err;
@@ -248,7 +262,8 @@ static void test_initrd(void **state)
 	assert_int_equal(config.flags, GUEST_HAS_IPV4);
 	assert_memory_equal(config.ipv4, "\x0a\x53\x00\x03", 4);
 	assert_memory_equal(config.ipv4_gateway, "\x0a\x53\x00\x02", 4);
-	assert_memory_equal(config.resolvers[0], "\0\0\0\0\0\0\0\0\0\0\xff\xff\x09\x09\x09\x09", 16);
+	assert_memory_equal(config.resolvers[0], "\0\0\0\0\0\0\0\0\0\0\xff\xff\x09\x09\x09\x09",
+			    16);
 	assert_int_equal(config.resolvers[1][0], 0x26);
 	(void)snprintf(path, sizeof(path), "%s/base", dir);
 	base = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
