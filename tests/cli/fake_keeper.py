@@ -10,7 +10,9 @@ import sys
 import time
 
 HEAD = struct.Struct("<II17s41s446s")
-OK, ERROR, STEP, READY, ITEM = 1, 2, 3, 4, 5
+REQUEST = struct.Struct("<IIqII41s191s")
+OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
+CONNECT, WAIT = 3, 4
 NOT_FOUND, EXISTS, RESIDUE = 3, 4, 5
 mode = os.environ["FAKE_KEEPER"]
 args = sys.argv[1:]
@@ -45,14 +47,56 @@ def start(ident, state_dir):
     if mode == "hostile":
         link.send(record(ERROR, 1, "a\x1b[2Jb\nc"))
         sys.exit(1)
-    if mode == "stranger":
-        os.setresuid(65534, 65534, 65534)
+    if "--foreground" in args:
+        run_dir = f"{os.path.dirname(state_dir)}/run/{ident}"
+        os.makedirs(run_dir)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(f"{run_dir}/ctl.sock")
+        listener.listen(8)
     os.rename(spool, f"{state_dir}/spec-of-{ident}")
     link.send(record(READY))
     if "--foreground" in args:
-        signal.signal(signal.SIGTERM, lambda *_: (note("SIGTERM"), os._exit(5 if mode == "residue" else 0)))
-        while mode != "ends":
-            signal.pause()
+        live(listener)
+
+
+def play_agent(stream):
+    kind, length = struct.unpack("<II", stream.recv(8, socket.MSG_WAITALL))
+    words = stream.recv(length, socket.MSG_WAITALL)[8:].split(b"\0")
+    stream.sendall(struct.pack("<II", 48, 6) + b"hello\n")
+    if words[2] == b"sleep":
+        time.sleep(30)
+    stream.sendall(struct.pack("<IIII", 50, 8, 7, 0))
+
+
+def live(listener):
+    """The control socket of a sandbox that runs: CONNECT gets an agent; WAIT is answered at the end."""
+    waiters = []
+    ends = {"poweroff": 3, "expired": 2, "panic": 6}
+
+    def end(reason):
+        for waiter in waiters:
+            waiter.send(record(ENDED, reason, "so it went"))
+            waiter.send(record(OK))
+        note("ended")
+        os._exit(5 if mode == "residue" else 0)
+
+    signal.signal(signal.SIGTERM, lambda *_: (note("SIGTERM"), end(12)))
+    while mode != "ends":
+        client, _ = listener.accept()
+        kind = REQUEST.unpack(client.recv(REQUEST.size))[1]
+        if kind == WAIT:
+            waiters.append(client)
+            if mode in ends:
+                end(ends[mode])
+        if kind == CONNECT:
+            ours, theirs = socket.socketpair()
+            if os.fork() == 0:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                theirs.close()
+                play_agent(ours)
+                os._exit(0)
+            client.sendmsg([record(OK)],
+                           [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))])
 
 
 def tool():
