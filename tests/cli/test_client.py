@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mayfly authors
+"""The verbs that talk to a sandbox that is there: through its control socket, or through the keeper as a tool."""
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import time
+
+from support import (CONNECT, DESTROY, ENDED, ERROR, ID, ITEM, MAYFLY, OK, RENEW, Keeper, Site, Tap, one_line, pass_stream,
+                     record)
+
+tap = Tap()
+
+
+def receive(stream, count):
+    data = b""
+    while len(data) < count and (more := stream.recv(count - len(data))):
+        data += more
+    return data
+
+
+def frame(kind, data):
+    return struct.pack("<II", kind, len(data)) + data
+
+
+def agent(play):
+    def answer(request, client):
+        if request["kind"] == CONNECT and request["port"] == 2:
+            pass_stream(client, play)
+        else:
+            client.send(record(ERROR, 1, "no such port"))
+    return answer
+
+
+def echo(stream):
+    """START's texts to stdout, stdin to stderr, exit 3."""
+    kind, length = struct.unpack("<II", receive(stream, 8))
+    words = receive(stream, length)
+    stream.sendall(frame(48, words[8:]))
+    while (head := struct.unpack("<II", receive(stream, 8))) != (33, 0):
+        stream.sendall(frame(49, receive(stream, head[1])))
+    stream.sendall(frame(50, struct.pack("<II", 3, 0)))
+
+
+with Site() as site:
+    site.add("web")
+    with Keeper(site, agent(echo)):
+        done = site.mayfly("exec", "-u", "dev", "-w", "/srv", "-e", "A=1", "web", "--", "ls", "-l", stdin=b"some input")
+        tap.check(done.returncode == 3 and done.stdout == b"dev\0/srv\0ls\0-l\0A=1\0" and done.stderr == b"some input",
+                  "exec: user, directory, words, environment; streams; the exit code", done)
+        done = site.mayfly("exec", ID, "true", "--ttl", "x")
+        tap.check(done.returncode == 3 and done.stdout == b"\0\0true\0--ttl\0x\0",
+                  "exec by id and without --: options behind the name are the command's", done)
+    with Keeper(site, agent(lambda stream: stream.recv(1))):
+        done = site.mayfly("exec", "web", "--", "x" * 70000)
+        tap.check(done.returncode == 2 and one_line(done.stderr), "exec of too long a command: 2", done)
+    with Keeper(site, lambda request, client: client.send(record(ERROR, 1, "it is ending\x1b[2J"))):
+        done = site.mayfly("exec", "web", "--", "true")
+        tap.check(done.returncode == 125 and one_line(done.stderr) and b"\x1b" not in done.stderr,
+                  "exec that the keeper refuses: 125, in clean words", done)
+    with Keeper(site, lambda request, client: None):
+        done = site.mayfly("exec", "web", "--", "true")
+        tap.check(done.returncode == 125 and b"went away" in done.stderr, "exec while the keeper goes: 125", done)
+    with Keeper(site, lambda request, client: client.send(record(OK))):
+        done = site.mayfly("exec", "web", "--", "true")
+        tap.check(done.returncode == 125 and b"no stream" in done.stderr, "CONNECT without a descriptor: 125", done)
+    with Keeper(site, lambda request, client: client.send(b"short")):
+        done = site.mayfly("exec", "web", "--", "true")
+        tap.check(done.returncode == 125 and one_line(done.stderr), "an answer of the wrong size: 125", done)
+
+
+def banner(stream):
+    stream.sendall(b"SSH-2.0-test\r\n")
+    while data := stream.recv(4096):
+        stream.sendall(data.upper())
+
+
+with Site() as site:
+    site.add("web")
+    with Keeper(site, lambda request, client: pass_stream(client, banner)) as keeper:
+        done = site.mayfly("ssh", "--stdio", "web", stdin=b"hello" * 100000)
+        tap.check(done.returncode == 0 and done.stdout == b"SSH-2.0-test\r\n" + b"HELLO" * 100000 and
+                  keeper.requests[0]["port"] == 22, "ssh --stdio carries both ways to port 22, with half-close", len(done.stdout))
+    # a PATH with an ssh that only says how it was called
+    tool = f"{site.dir}/bin"
+    os.mkdir(tool)
+    site.write("bin/ssh", b'#!/bin/sh\nprintf "%s\\n" "$@"\nexit 17\n', 0o755)
+    folder = f"{site.state}/sandboxes/{ID}"
+    for name in ("known_hosts", "ssh-key"):
+        open(f"{folder}/{name}", "w").close()
+    done = subprocess.run([MAYFLY, "--config", site.config, "ssh", "web", "--", "ls", "-la"], capture_output=True, text=True,
+                          env={**os.environ, "PATH": f"{tool}:{os.environ['PATH']}"})
+    words = done.stdout.splitlines()
+    tap.check(done.returncode == 17 and words[-4:] == ["--", "web", "ls", "-la"] and "StrictHostKeyChecking=yes" in words and
+              f"UserKnownHostsFile={folder}/known_hosts" in words and "IdentitiesOnly=yes" in words and
+              f"ProxyCommand={MAYFLY} --config {site.config} ssh --stdio web" in words and
+              words[words.index("-l") + 1] == "dev", "ssh: pinned host key, its own identity, our stdio; ssh's exit code", done)
+    os.unlink(f"{folder}/known_hosts")
+    done = site.mayfly("ssh", "web")
+    tap.check(done.returncode == 255 and b"host key" in done.stderr, "ssh without a pinned host key refuses", done)
+
+with Site() as site:
+    site.add("web")
+    with Keeper(site, lambda request, client: client.send(record(OK))) as keeper:
+        before = int(time.time())
+        done = site.mayfly("renew", "web", "--ttl", "2h", "--reason", "one more look")
+        request = keeper.requests[0]
+        tap.check(done.returncode == 0 and request["kind"] == RENEW and 7200 <= request["deadline"] - before <= 7210 and
+                  request["reason"] == "one more look" and request["who"] != "", "renew: from now, who and why", (done, request))
+    with Keeper(site, lambda request, client: client.send(record(ERROR, 1, "its date has come"))):
+        done = site.mayfly("renew", "web", "--ttl", "2h")
+        tap.check(done.returncode == 1 and b"its date has come" in done.stderr and done.stdout == b"",
+                  "renew that the keeper refuses", done)
+
+
+def destroyed(request, client):
+    client.send(record(ITEM, 0, "step"))
+    client.send(record(ENDED, 1, "destroyed"))
+    client.send(record(OK))
+
+
+with Site() as site:
+    site.add("web")
+    with Keeper(site, destroyed) as keeper:
+        done = site.mayfly("destroy", "web")
+        tap.check(done.returncode == 0 and done.stderr == b"" and keeper.requests[0]["kind"] == DESTROY and
+                  keeper.requests[0]["force"] == 0 and not site.keeper_calls(), "destroy through the keeper", done)
+        done = site.mayfly("rm", "-f", "web")
+        tap.check(done.returncode == 0 and keeper.requests[1]["force"] == 1, "rm -f asks for no graceful stop", done)
+    done = site.mayfly("destroy", "web")
+    tap.check(done.returncode == 0 and site.keeper_calls() == [f"--destroy {ID}"], "destroy without a keeper: by the tool",
+              (done, site.keeper_calls()))
+    with Keeper(site, lambda request, client: None):
+        done = site.mayfly("destroy", "web")
+        tap.check(done.returncode == 0 and site.keeper_calls()[-1] == f"--destroy {ID} --force",
+                  "destroy of one whose keeper goes away: by the tool, with force", (done, site.keeper_calls()))
+    done = site.mayfly("destroy", "web", mode="residue")
+    tap.check(done.returncode == 5 and b"web: 1 kinds are there" in done.stderr and b"the tap is there" in done.stderr,
+              "destroy that leaves something: 5, and what", done)
+    done = site.mayfly("destroy", "web", mode="killed")
+    tap.check(done.returncode == 1 and b"killed by signal 9" in done.stderr, "a tool that dies is told", done)
+    site.add("db", "fedcba9876543210")
+    with Keeper(site, destroyed):
+        done = site.mayfly("destroy", "nosuch", "web", "a_b", "db")
+        tap.check(done.returncode == 1 and done.stderr.count(b"\n") == 2 and b"nosuch" in done.stderr and
+                  b"a_b" in done.stderr and site.keeper_calls()[-1] == "--destroy fedcba9876543210",
+                  "several: all that can be done is done, each failure is told", (done, site.keeper_calls()))
+
+with Site() as site:
+    done = site.mayfly("reap", "--dry-run", mode="good-news")
+    tap.check(done.returncode == 0 and done.stdout == b"web: gate: loaded\n" and site.keeper_calls() == ["--reap --dry-run"],
+              "reap --dry-run prints the tool's findings", done)
+    done = site.mayfly("host", "up")
+    tap.check(done.returncode == 0 and site.keeper_calls()[-1] == "--host-up", "host up", done)
+    done = site.mayfly("host", "down", "--force")
+    tap.check(done.returncode == 0 and site.keeper_calls()[-1] == "--host-down --force", "host down --force", done)
+    done = site.mayfly("verify", ID, mode="residue")
+    tap.check(done.returncode == 5 and b"BAD: web: the tap is there" in done.stdout and one_line(done.stderr),
+              "verify that finds something: 5", done)
+    done = site.mayfly("doctor", mode="bad-news")
+    tap.check(done.returncode == 1 and b"ok   tap: opens" in done.stdout and done.stderr == b"" and
+              b"BAD  virtualisation: none\\x1b[31m. Mend" in done.stdout and b"did not run" not in done.stdout,
+              "doctor: findings with their mend", done)
+    done = site.mayfly("doctor", "--format", "json", mode="bad-news")
+    found = json.loads(done.stdout)
+    tap.check(done.returncode == 1 and {"ok": True, "text": "tap: opens"} in found and len(found) == 7, "doctor in JSON", done)
+    done = site.mayfly("doctor", "--only", "tap", mode="bad-news")
+    tap.check(done.returncode == 0 and done.stdout == b"ok   tap: opens\n", "doctor --only", done)
+    done = site.mayfly("doctor", mode="killed")
+    tap.check(done.returncode == 1 and b"did not run" in done.stdout, "doctor with a keeper that can't look", done)
+
+with Site() as site:
+    done = site.mayfly("--format", "json", "ls")
+    tap.check(done.returncode == 0 and json.loads(done.stdout) == [], "ls in JSON where nothing is", done)
+    site.add("web")
+    done = site.mayfly("ls", "-a", "--format", "json")
+    tap.check([(e["id"], e["state"]) for e in json.loads(done.stdout)] == [(ID, "broken")], "ls -a shows what is broken", done)
+    done = site.mayfly("ls")
+    tap.check(done.returncode == 0 and one_line(done.stdout) and done.stdout.startswith(b"NAME"), "ls does not", done)
+    done = site.mayfly("show", "web")
+    tap.check(done.returncode == 0 and re.search(rb"state +broken", done.stdout), "show of a broken one", done)
+
+
+def ring(text, size=4096, written=None):
+    data = bytearray(size)
+    start = max(0, len(text) - size)
+    for i, byte in enumerate(text[start:], start):
+        data[i % size] = byte
+    return struct.pack("<QQ", len(text) if written is None else written, size) + bytes(data)
+
+
+def on_terminal(site, *args):
+    """Output of the CLI on a terminal of its own."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(MAYFLY, [MAYFLY, "--config", site.config, *args])
+    data = b""
+    try:
+        while more := os.read(fd, 65536):
+            data += more
+    except OSError:
+        pass
+    os.close(fd)
+    os.waitpid(pid, 0)
+    return data
+
+
+with Site() as site:
+    site.add("web")
+    console = f"run/{ID}/console"
+    done = site.mayfly("logs", "web")
+    tap.check(done.returncode == 1 and b"web has written nothing yet" in done.stderr, "logs of one without a console", done)
+    site.write(console, ring(b"boot\x1b[31m\nlogin\n"))
+    done = site.mayfly("logs", "web")
+    tap.check(done.stdout == b"boot\x1b[31m\nlogin\n", "logs into a pipe are what was written", done)
+    text = on_terminal(site, "logs", "web")
+    tap.check(b"boot\\x1b[31m" in text and b"\x1b" not in text, "logs on a terminal are escaped", text)
+    long = b"".join(b"line %d\n" % i for i in range(3000))
+    site.write(console, ring(long))
+    done = site.mayfly("logs", "web")
+    tap.check(done.stdout == long[-4096:], "a ring that has turned: its last bytes, in order", len(done.stdout))
+    for name, data in [("a head from nowhere", ring(b"x", written=2**64 - 1)), ("an empty file", b""),
+                       ("only a head", bytes(16)), ("a half head", bytes(5))]:
+        site.write(console, data)
+        done = site.mayfly("logs", "web", timeout=20)
+        tap.check(done.returncode in (0, 1) and len(done.stdout) <= 4096, f"logs of {name}: bounded", done.returncode)
+    os.unlink(site.path(console))
+    open(f"{site.state}/sandboxes/{ID}/console-tail", "wb").write(b"the last words\n")
+    done = site.mayfly("logs", "-f", "web")
+    tap.check(done.returncode == 0 and done.stdout == b"the last words\n", "logs of one that has stopped", done)
+tap.end()
