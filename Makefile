@@ -185,7 +185,7 @@ $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 $(B)/tests/kvm/guest/%.elf: tests/kvm/guest/%.c $(addprefix tests/kvm/guest/,start.S guest.c guest.h guest.ld) | generated
 	@mkdir -p $(@D) $(B)/guest
 	$(Q)$(CC) -std=gnu17 -Os -m32 -march=i686 -mno-sse -mno-mmx -mno-80387 -ffreestanding -fno-pic -fno-stack-protector \
-		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -I. -nostdinc \
+		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -I. -Itests/kvm/guest -nostdinc \
 		-isystem $(GCC_INCLUDE) -isystem $(B)/uapi -nostdlib -static -no-pie -Wl,--build-id=none,-m,elf_i386 \
 		-Wl,--no-warn-rwx-segments,-T,tests/kvm/guest/guest.ld -o $(B)/guest/$* $(filter-out %.h %.ld,$^)
 	$(Q)objcopy -O elf64-x86-64 $(B)/guest/$* $@
