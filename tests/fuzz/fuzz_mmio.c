@@ -229,9 +229,17 @@ static void init_model(enum device device)
 	mmio_init(&mmio, &model.dev);
 }
 
+static void kick(uint32_t queues)
+{
+	for (uint32_t q = 0; q < model.dev.model->n_queues; q++) {
+		if ((queues & 1u << q) != 0)
+			(void)model.dev.model->kick(&model.dev, q);
+	}
+}
+
 static void set(uint64_t reg, uint32_t value)
 {
-	mmio_write(&mmio, reg, &value, sizeof(value));
+	kick(mmio_write(&mmio, reg, &value, sizeof(value)));
 }
 
 static void start(void)
@@ -259,14 +267,6 @@ static void start(void)
 		set(VIRTIO_MMIO_QUEUE_READY, 1);
 	}
 	set(VIRTIO_MMIO_STATUS, 15);
-}
-
-static void kick(uint32_t queues)
-{
-	for (uint32_t q = 0; q < model.dev.model->n_queues; q++) {
-		if ((queues & 1u << q) != 0)
-			(void)model.dev.model->kick(&model.dev, q);
-	}
 }
 
 /* Put a chain on START's ring of queue q. */

@@ -345,8 +345,13 @@ static void data_both_ways(void **state)
 	assert_memory_equal(payload, "world!", 6);
 	expect_silence();
 	vsock_readable(&v, 0); /* nothing there: the buffer is kept */
-	expect_silence();
+	for (int i = 0; i < 10; i++)
+		vsock_readable(&v, 0);
 	assert_true(wants(0, VSOCK_WANT_READ));
+	streams[0].to_guest = "again";
+	streams[0].to_guest_len = 5;
+	vsock_readable(&v, 0);
+	expect_op(OP(RW));
 }
 
 static char text[200000];
@@ -366,12 +371,12 @@ static void slow_host_holds_the_guest_back(void **state)
 	give_rx(8);
 	open_by_guest(0);
 	streams[0].room = 1000;
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < 7; i++)
 		send_data(OFFER_PORT, text + i * 2048, 2048);
 	assert_int_equal(streams[0].to_host_len, 1000);
-	assert_int_equal(v.conns[0].buf_len, VSOCK_BUF_LEN - 1000);
+	assert_int_equal(v.conns[0].buf_len, 7 * 2048 - 1000);
 	assert_true(wants(0, VSOCK_WANT_READ | VSOCK_WANT_WRITE));
-	send_data(OFFER_PORT, text + 8 * 2048, 1000); /* exactly what is left; wraps in the ring */
+	send_data(OFFER_PORT, text + 7 * 2048, 3048); /* exactly what is left; wraps in the ring */
 	assert_int_equal(v.conns[0].buf_len, VSOCK_BUF_LEN);
 	expect_silence();
 	streams[0].room = 7192;
@@ -464,6 +469,38 @@ static void guest_credit_is_kept(void **state)
 	vsock_readable(&v, 0);
 	expect_silence();
 	assert_int_equal(v.dev.n_guest_errors, 0);
+}
+
+static void boundless_credit_has_a_bound(void **state)
+{
+	struct virtio_vsock_hdr hdr = packet(OFFER_PORT, OP(CREDIT_UPDATE), 0);
+
+	(void)state;
+	give_rx(8);
+	open_by_guest(0);
+	v.conns[0].tx_cnt = 1u << 30; /* as if sent, and never acknowledged */
+	hdr.buf_alloc = UINT32_MAX;
+	send_raw(&hdr, NULL, 0);
+	assert_true(wants(0, 0));
+	assert_int_equal(v.conns[0].state, VSOCK_OPEN);
+}
+
+/* A stream without end gets a bounded turn. */
+static void reads_take_turns(void **state)
+{
+	uint32_t n = 0;
+	struct virtio_vsock_hdr hdr;
+
+	(void)state;
+	give_rx(40);
+	open_by_guest(0);
+	streams[0].to_guest = text;
+	streams[0].to_guest_len = sizeof(text);
+	vsock_readable(&v, 0);
+	while (take(&hdr) == OP(RW))
+		n++;
+	assert_int_equal(n, 16);
+	assert_true(wants(0, VSOCK_WANT_READ));
 }
 
 static void guest_claims_what_was_never_sent(void **state)
@@ -763,6 +800,21 @@ static void without_receive_buffers(void **state)
 	assert_int_equal(vsock_free_slot(&v), 0);
 }
 
+static void rsts_keep_their_order(void **state)
+{
+	struct virtio_vsock_hdr hdr;
+
+	(void)state;
+	for (uint32_t port = 90; port < 95; port++)
+		send_op(port, OP(RW));
+	for (uint32_t port = 90; port < 95; port++) {
+		give_rx(1);
+		take_op(OP(RST), &hdr);
+		assert_int_equal(hdr.src_port, port);
+	}
+	expect_silence();
+}
+
 static void rst_crosses_rst(void **state)
 {
 	(void)state;
@@ -915,6 +967,8 @@ int main(void)
 		T(guest_overdraws_its_credit),
 		T(lengths_that_lie),
 		T(guest_credit_is_kept),
+		T(boundless_credit_has_a_bound),
+		T(reads_take_turns),
 		T(guest_claims_what_was_never_sent),
 		T(credit_request),
 		T(guest_closes),
@@ -928,6 +982,7 @@ int main(void)
 		T(wrong_addresses_and_types),
 		T(wrong_ops),
 		T(without_receive_buffers),
+		T(rsts_keep_their_order),
 		T(rst_crosses_rst),
 		T(what_is_owed_dies_with_the_driver),
 		T(rst_flood),

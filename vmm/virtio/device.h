@@ -14,7 +14,7 @@
  * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and
  * status but no device; devices know no register; only the machine knows both. Everything here is
  * pure: no descriptor, no system call, no clock. All calls are made with the machine's lock held:
- * registers (and so activate and reset) on a vCPU thread, all else on the I/O thread. The embedding
+ * registers (and so reset) on a vCPU thread, all else on the I/O thread. The embedding
  * struct has its virtio_dev as first member, called dev.
  */
 #define VIRTIO_MAX_QUEUES 3
@@ -33,8 +33,6 @@ struct virtio_model {
 	 * True: more is left, kick again after the other work. I/O thread only. Ignored while the
 	 * device isn't active. */
 	bool (*kick)(struct virtio_dev *dev, uint32_t q);
-	/* The driver is ready (DRIVER_OK): queues are valid. May be NULL. */
-	void (*activate)(struct virtio_dev *dev);
 	/* Back to the state after init: forget every buffer; status and queues are mmio's. May be
 	 * NULL. */
 	void (*reset)(struct virtio_dev *dev);

@@ -178,8 +178,6 @@ static uint32_t write_status(struct mmio_dev *mmio, uint32_t value)
 	dev->status |= value;
 	if ((old & VIRTIO_CONFIG_S_DRIVER_OK) != 0 || !virtio_dev_active(dev))
 		return 0;
-	if (dev->model->activate != NULL)
-		dev->model->activate(dev);
 	for (uint32_t q = 0; q < dev->model->n_queues; q++)
 		ready |= (uint32_t)dev->queues[q].ready << q;
 	return ready;

@@ -129,11 +129,6 @@ static bool kick(struct virtio_dev *dev, uint32_t q)
 	return false;
 }
 
-static void activate(struct virtio_dev *dev)
-{
-	((struct net *)dev)->rx_starved = false;
-}
-
 static const struct virtio_model model = {
 	.device_id = VIRTIO_ID_NET,
 	.n_queues = 2,
@@ -141,7 +136,6 @@ static const struct virtio_model model = {
 	.config_len = sizeof(((struct net *)0)->mac),
 	.config_read = config_read,
 	.kick = kick,
-	.activate = activate,
 };
 
 void net_init(struct net *net, const struct mem *mem, struct virtio_irq irq,

@@ -215,11 +215,6 @@ static bool kick(struct virtio_dev *dev, uint32_t q)
 	return vsock_guest_serve(v);
 }
 
-static void activate(struct virtio_dev *dev)
-{
-	((struct vsock *)dev)->rx_starved = false;
-}
-
 static void reset(struct virtio_dev *dev)
 {
 	vsock_conn_forget((struct vsock *)dev);
@@ -234,7 +229,6 @@ static const struct virtio_model model = {
 	.config_len = sizeof(struct virtio_vsock_config),
 	.config_read = config_read,
 	.kick = kick,
-	.activate = activate,
 	.reset = reset,
 };
 
