@@ -257,15 +257,21 @@ class Sandbox:
         return False
 
     def connects(self, dst, port=PORT, seconds=0.4):
-        """Does a TCP SYN get a SYN-ACK?"""
-        sport = 42000 + next_number() % 10000
-        self.send(self.tcp_syn(dst, port, sport))
-        for frame in self.frames(seconds):
-            at = 14 + (40 if frame[12:14] == b"\x86\xdd" else 20)
-            if frame[12:14] in (b"\x08\x00", b"\x86\xdd") and frame[at:at + 4] == struct.pack(">HH", port, sport) \
-                    and frame[at + 13] & 0x12 == 0x12:
+        """Does a TCP SYN get a SYN-ACK? Sent anew now and then."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            sport = 42000 + next_number() % 10000
+            self.send(self.tcp_syn(dst, port, sport))
+            if any(is_syn_ack(frame, port, sport) for frame in self.frames(min(0.4, seconds))):
                 return True
         return False
+
+
+def is_syn_ack(frame, port, sport):
+    if frame[12:14] not in (b"\x08\x00", b"\x86\xdd"):
+        return False
+    tcp = frame[14 + (40 if frame[12:14] == b"\x86\xdd" else 20):]
+    return tcp[:4] == struct.pack(">HH", port, sport) and tcp[13] & 0x12 == 0x12
 
 
 def checksum(data):
