@@ -100,6 +100,9 @@ static int has_uid(const char *pid, uint32_t uid, struct err *err)
 	if (n < 0)
 		return err->os_errno == ENOENT || err->os_errno == ESRCH ? 0 : -1;
 	text[n] = '\0';
+	/* a zombie runs nothing and owns nothing; how soon it is waited for is its parent's affair */
+	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+		return 0;
 	return status_has_uid(text, uid) ? 1 : 0;
 }
 

@@ -17,7 +17,7 @@ int proc_start_time(pid_t pid, uint64_t *start_time, struct err *err);
 /* Is it still that process, and not a zombie? */
 bool proc_is_alive(pid_t pid, uint64_t start_time);
 
-/* Does any process have this uid (real, effective, saved or file system)? 1 with *pid, 0, or -1 with err. */
+/* Does any process but a zombie have this uid (real, effective, saved or file system)? 1 with *pid, 0, or -1 with err. */
 int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err);
 
 #endif
