@@ -68,17 +68,20 @@ static void undo_kill_pid(pid_t pid, uint64_t start)
 		undo_signal(pidfd);
 }
 
-/* Kill one process of the slot's uid; 1 when there is none, 0 when there was, -1 with err. */
+/*
+ * Kill one process of the slot's uid; 1 when there is none, 0 when there was, -1 with err. The second look is with the
+ * pidfd in hand: the pid can't be another process's by then.
+ */
 static int undo_kill_uid(uint32_t uid, struct err *err)
 {
-	pid_t pid = 0;
+	pid_t pid = 0, again = 0;
 	int used = proc_uid_in_use(uid, &pid, err);
 	auto_fd pidfd = -1;
 
 	if (used <= 0)
 		return used < 0 ? -1 : 1;
 	pidfd = undo_pidfd(pid);
-	if (pidfd >= 0 && proc_uid_in_use(uid, &pid, err) > 0)
+	if (pidfd >= 0 && proc_uid_in_use(uid, &again, err) > 0 && again == pid)
 		undo_signal(pidfd);
 	return 0;
 }
