@@ -83,12 +83,20 @@ static int catch_signals(struct err *err)
 	return fd < 0 ? err_sys(err, "signalfd") : fd;
 }
 
+/* The child waits here until its scope is made; a parent that goes or gives up ends it with SIGTERM. */
+static bool wait_at_gate(int gate)
+{
+	char go;
+
+	return gate < 0 || read(gate, &go, 1) == 1;
+}
+
 /*
  * In the child: become the keeper. One in the foreground keeps our session, and ends with us whatever happens to us; the
  * other gets a session of its own and nothing of our terminal.
  */
 _Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd,
-				    pid_t parent)
+				    int gate, pid_t parent)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
@@ -98,7 +106,8 @@ _Noreturn static void become_keeper(const struct start *start, char *const argv[
 	(void)signal(SIGPIPE, SIG_DFL);
 	if (start->foreground) {
 		(void)unsetenv("NOTIFY_SOCKET"); /* READY is ours to tell */
-		if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+		if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
+		    !wait_at_gate(gate))
 			_exit(ERR_FAILED);
 	} else {
 		(void)setsid();
@@ -109,6 +118,46 @@ _Noreturn static void become_keeper(const struct start *start, char *const argv[
 	(void)execv(argv[0], argv);
 	(void)dprintf(STDERR_FILENO, "can't run %s: %s\n", argv[0], err_errno_text(errno));
 	_exit(ERR_FAILED);
+}
+
+static int fork_keeper(struct start *start, struct waiting *waiting, char *const argv[], int gate,
+		       struct err *err)
+{
+	pid_t parent = getpid();
+
+	start->child = fork();
+	if (start->child < 0)
+		return err_sys(err, "fork");
+	if (start->child == 0)
+		become_keeper(start, argv, waiting->stderr_fd, gate, parent);
+	waiting->child = pidfd_open(start->child, 0);
+	return waiting->child < 0 ? err_sys(err, "pidfd_open") : 0;
+}
+
+static int fork_detached(struct start *start, struct waiting *waiting, char *const argv[],
+			 struct err *err)
+{
+	waiting->stderr_fd = memfd_create("keeper-stderr", MFD_CLOEXEC);
+	if (waiting->stderr_fd < 0)
+		return err_sys(err, "memfd_create");
+	return fork_keeper(start, waiting, argv, -1, err);
+}
+
+/* Where systemd runs, the child waits until it is in a scope of its own: only that may be divided. */
+static int fork_foreground(struct start *start, struct waiting *waiting, char *const argv[],
+			   struct err *err)
+{
+	int gate[2];
+
+	if (!waiting->unit)
+		return fork_keeper(start, waiting, argv, -1, err);
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		return err_sys(err, "pipe");
+	auto_fd child_end = gate[0], our_end = gate[1];
+	if (fork_keeper(start, waiting, argv, child_end, err) < 0 ||
+	    unit_scope(start->spec->name, start->child, err) < 0)
+		return -1;
+	return write(our_end, "", 1) == 1 ? 0 : err_sys(err, "the keeper's start");
 }
 
 static int launch(struct start *start, struct waiting *waiting, struct err *err)
@@ -123,22 +172,11 @@ static int launch(struct start *start, struct waiting *waiting, struct err *err)
 		start->foreground ? (char *)(uintptr_t) "--foreground" : NULL,
 		NULL,
 	};
-	pid_t parent = getpid();
 
-	if (waiting->unit)
+	if (waiting->unit && !start->foreground)
 		return unit_start(start->spec->name, argv, err);
-	if (!start->foreground) {
-		waiting->stderr_fd = memfd_create("keeper-stderr", MFD_CLOEXEC);
-		if (waiting->stderr_fd < 0)
-			return err_sys(err, "memfd_create");
-	}
-	start->child = fork();
-	if (start->child < 0)
-		return err_sys(err, "fork");
-	if (start->child == 0)
-		become_keeper(start, argv, waiting->stderr_fd, parent);
-	waiting->child = pidfd_open(start->child, 0);
-	return waiting->child < 0 ? err_sys(err, "pidfd_open") : 0;
+	return start->foreground ? fork_foreground(start, waiting, argv, err)
+				 : fork_detached(start, waiting, argv, err);
 }
 
 /* The last line that it wrote, else what is known. */
@@ -149,7 +187,7 @@ static int keeper_died(const struct waiting *waiting, const struct spec *spec, s
 		waiting->stderr_fd >= 0 ? pread(waiting->stderr_fd, text, sizeof(text) - 1, 0) : 0;
 	char *line;
 
-	if (waiting->unit)
+	if (waiting->unit && !waiting->keeper_talks)
 		return err_set(err, ERR_FAILED,
 			       "the keeper ended before %s was ready: see journalctl -u mayfly@%s",
 			       spec->name, spec->name);
@@ -214,7 +252,8 @@ static int check_limits(struct start *start, struct waiting *waiting, struct err
 {
 	time_t passed = now_s() - waiting->since;
 
-	if (waiting->progress < 0 && waiting->unit && unit_is_dead(start->spec->name))
+	if (waiting->progress < 0 && waiting->unit && !start->foreground &&
+	    unit_is_dead(start->spec->name))
 		return keeper_died(waiting, start->spec, err);
 	if (passed < (waiting->progress < 0 ? CONNECT_LIMIT_S : START_LIMIT_S))
 		return 0;
@@ -285,7 +324,7 @@ int start_sandbox(struct start *start, struct err *err)
 		.signals = -1,
 		.child = -1,
 		.stderr_fd = -1,
-		.unit = !start->foreground && unit_possible(),
+		.unit = unit_possible(),
 		.terminal = isatty(STDERR_FILENO) == 1,
 		.keeper_talks = start->foreground,
 		.since = now_s(),

@@ -2,15 +2,23 @@
 /* Copyright The mayfly authors */
 #include "cli/unit.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define UNIT_NAME_SIZE 64
+#define SCOPE_LOOKS    1000 /* of 10 ms */
+#define SLICE_LOOKS    500
+#define SLICE	       "mayfly.slice"
+#define SLICE_CGROUP   "/sys/fs/cgroup/" SLICE
 #define MANAGER                                                                                    \
 	"org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
@@ -67,7 +75,7 @@ static int append_command(sd_bus_message *message, char *const argv[])
 	return rc;
 }
 
-static int append_properties(sd_bus_message *message, const char *name, char *const argv[])
+static int append_service(sd_bus_message *message, const char *name, const void *argv)
 {
 	char description[96];
 	const uint64_t start_us = 180ULL * 1000 * 1000;
@@ -78,30 +86,31 @@ static int append_properties(sd_bus_message *message, const char *name, char *co
 	if (rc >= 0)
 		rc = sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description",
 					   "s", description, "Type", "s", "notify", "Delegate", "b",
-					   1, "KillMode", "s", "mixed", "Slice", "s",
-					   "mayfly.slice", "CollectMode", "s", "inactive-or-failed",
+					   1, "KillMode", "s", "mixed", "Slice", "s", SLICE,
+					   "CollectMode", "s", "inactive-or-failed",
 					   "TimeoutStartUSec", "t", start_us);
 	if (rc >= 0)
 		rc = append_command(message, argv);
 	return rc < 0 ? rc : sd_bus_message_close_container(message);
 }
 
-int unit_start(const char *name, char *const argv[], struct err *err)
+/* The properties of what is asked for; arg is theirs. */
+typedef int append_fn(sd_bus_message *message, const char *name, const void *arg);
+
+static int start_transient(const char *unit, append_fn *append, const char *name, const void *arg,
+			   struct err *err)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *call = NULL;
-	char unit[UNIT_NAME_SIZE];
 	sd_bus *bus = NULL;
-	int rc;
+	int rc = open_manager(&bus);
 
-	unit_name(name, unit);
-	rc = open_manager(&bus);
 	if (rc >= 0)
 		rc = sd_bus_message_new_method_call(bus, &call, MANAGER, "StartTransientUnit");
 	if (rc >= 0)
 		rc = sd_bus_message_append(call, "ss", unit, "fail");
 	if (rc >= 0)
-		rc = append_properties(call, name, argv);
+		rc = append(call, name, arg);
 	if (rc >= 0)
 		rc = sd_bus_message_append(call, "a(sa(sv))", 0);
 	if (rc >= 0)
@@ -112,6 +121,68 @@ int unit_start(const char *name, char *const argv[], struct err *err)
 	sd_bus_message_unref(call);
 	sd_bus_flush_close_unref(bus);
 	return rc < 0 ? -1 : 0;
+}
+
+int unit_start(const char *name, char *const argv[], struct err *err)
+{
+	char unit[UNIT_NAME_SIZE];
+
+	unit_name(name, unit);
+	return start_transient(unit, append_service, name, argv, err);
+}
+
+static int append_scope(sd_bus_message *message, const char *name, const void *arg)
+{
+	char description[96];
+
+	(void)snprintf(description, sizeof(description), "mayfly sandbox %s in the foreground",
+		       name);
+	return sd_bus_message_append(message, "a(sv)", 5, "Description", "s", description, "Slice",
+				     "s", SLICE, "Delegate", "b", 1, "CollectMode", "s",
+				     "inactive-or-failed", "PIDs", "au", 1, *(const uint32_t *)arg);
+}
+
+static bool is_in_cgroup(pid_t pid, const char *unit)
+{
+	char path[64], text[4096];
+	struct err ignored;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, &ignored);
+	text[n < 0 ? 0 : n] = '\0';
+	return strstr(text, unit) != NULL;
+}
+
+int unit_scope(const char *name, pid_t pid, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = 10L * 1000 * 1000 };
+	const uint32_t process = (uint32_t)pid;
+	char unit[UNIT_NAME_SIZE];
+
+	(void)snprintf(unit, sizeof(unit), "mayfly-%s.scope", name);
+	if (start_transient(unit, append_scope, name, &process, err) < 0)
+		return -1;
+	for (int i = 0; i < SCOPE_LOOKS; i++) {
+		if (is_in_cgroup(pid, unit))
+			return 0;
+		(void)nanosleep(&pause, NULL);
+	}
+	return err_set(err, ERR_TIMEOUT, "systemd doesn't start %s in time", unit);
+}
+
+void unit_stop_slice(void)
+{
+	const struct timespec pause = { .tv_nsec = 10L * 1000 * 1000 };
+	sd_bus *bus = NULL;
+	int rc = open_manager(&bus);
+
+	if (rc >= 0)
+		rc = sd_bus_call_method(bus, MANAGER, "StopUnit", NULL, NULL, "ss", SLICE,
+					"replace");
+	for (int i = 0; rc >= 0 && i < SLICE_LOOKS && access(SLICE_CGROUP, F_OK) == 0; i++)
+		(void)nanosleep(&pause, NULL);
+	sd_bus_flush_close_unref(bus);
 }
 
 bool unit_is_dead(const char *name)

@@ -27,6 +27,7 @@
 enum { SSH_STDIO = OPT_LONG + 1 };
 
 const struct opt verb_ssh_options[] = {
+	{ 'i', "identity", "FILE", "private key to log in with, instead of mayfly's or ssh's own" },
 	{ SSH_STDIO, "stdio", NULL,
 	  "connect stdin and stdout to the sandbox's sshd: for ProxyCommand" },
 	{ 0 },
@@ -48,6 +49,7 @@ struct ssh_words {
 	char known_hosts[PATHS_SIZE + 32];
 	char alias[STR_NAME_MAX + 32];
 	char identity[PATHS_SIZE];
+	const char *key; /* private key to log in with; NULL: ssh's own choice */
 	char *argv[MAX_WORDS];
 	size_t n;
 };
@@ -135,10 +137,13 @@ static int make_options(struct ssh_words *words, const struct cli *cli, const ch
 	add_option(words, "GlobalKnownHostsFile=/dev/null");
 	add_option(words, "StrictHostKeyChecking=yes");
 	add_option(words, "UpdateHostKeys=no");
-	if (access(paths_sandbox(&cli->config.host, id, "ssh-key", words->identity), R_OK) == 0) {
+	(void)paths_sandbox(&cli->config.host, id, "ssh-key", words->identity);
+	if (words->key == NULL && access(words->identity, R_OK) == 0)
+		words->key = words->identity;
+	if (words->key != NULL) {
 		add_option(words, "IdentitiesOnly=yes");
 		add(words, "-i");
-		add(words, words->identity);
+		add(words, words->key);
 	}
 	return 0;
 }
@@ -171,8 +176,12 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 	const char *value;
 	int option, n;
 
-	while ((option = opt_next(&opts, &value, err)) > 0)
-		stdio = true;
+	while ((option = opt_next(&opts, &value, err)) > 0) {
+		if (option == 'i')
+			words.key = value;
+		else
+			stdio = true;
+	}
 	if (option < 0)
 		return -1;
 	rest = opt_rest(&opts, &n);

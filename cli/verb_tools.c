@@ -10,6 +10,7 @@
 #include "cli/target.h"
 #include "cli/text.h"
 #include "cli/tool.h"
+#include "cli/unit.h"
 
 enum { TOOLS_DRY_RUN = OPT_LONG + 1, TOOLS_FORCE };
 
@@ -78,7 +79,7 @@ int verb_host(struct cli *cli, int argc, char **argv, struct err *err)
 	const char *args[] = { NULL, NULL, NULL };
 	const char *value;
 	char **words;
-	int id, n;
+	int id, n, code;
 
 	while ((id = opt_next(&opts, &value, err)) > 0)
 		args[1] = "--force";
@@ -91,5 +92,10 @@ int verb_host(struct cli *cli, int argc, char **argv, struct err *err)
 		args[0] = "--host-down";
 	else
 		return cli_usage(cli, err, "up or down, please");
-	return cli_begin(cli, err) < 0 ? -1 : run(cli, args, err);
+	if (cli_begin(cli, err) < 0)
+		return -1;
+	code = run(cli, args, err);
+	if (code == 0 && strcmp(words[0], "down") == 0 && unit_possible())
+		unit_stop_slice();
+	return code;
 }
