@@ -10,19 +10,19 @@
  */
 enum err_code {
 	ERR_NONE = 0,
-	ERR_FAILED = 1,	       /* anything that has no code of its own */
-	ERR_USAGE = 2,	       /* the request is wrong: flag, value, name, configuration */
+	ERR_FAILED = 1, /* anything that has no code of its own */
+	ERR_USAGE = 2,	/* the request is wrong: flag, value, name, configuration */
 	ERR_NOT_FOUND = 3,
 	ERR_EXISTS = 4,
-	ERR_RESIDUE = 5,       /* destroyed, but something is still there */
+	ERR_RESIDUE = 5, /* destroyed, but something is still there */
 	ERR_TIMEOUT = 124,
 };
 
 #define ERR_TEXT_MAX 512
 
 struct err {
-	int code;	/* enum err_code */
-	int os_errno;	/* errno of the call that failed, 0 if there was none */
+	int code;     /* enum err_code */
+	int os_errno; /* errno of the call that failed, 0 if there was none */
 	char text[ERR_TEXT_MAX];
 };
 

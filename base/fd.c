@@ -62,9 +62,11 @@ int fd_read_all(int fd, void *buf, size_t len)
 	return 0;
 }
 
-static int write_new(int dirfd, const char *name, mode_t mode, const void *data, size_t len, struct err *err)
+static int write_new(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		     struct err *err)
 {
-	auto_fd fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	auto_fd fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 
 	if (fd < 0)
 		return err_sys(err, "%s: can't create", name);
@@ -75,7 +77,8 @@ static int write_new(int dirfd, const char *name, mode_t mode, const void *data,
 	return 0;
 }
 
-int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len, struct err *err)
+int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		    struct err *err)
 {
 	char fresh[256];
 	auto_fd dir = -1;
@@ -106,7 +109,8 @@ ssize_t fd_read_file(int dirfd, const char *name, void *buf, size_t max, struct 
 		return err_sys(err, "%s", name);
 	for (;;) {
 		char extra;
-		ssize_t n = got < max ? read(fd, (char *)buf + got, max - got) : read(fd, &extra, 1);
+		ssize_t n =
+			got < max ? read(fd, (char *)buf + got, max - got) : read(fd, &extra, 1);
 
 		if (n < 0 && errno == EINTR)
 			continue;

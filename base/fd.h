@@ -27,7 +27,8 @@ int fd_read_all(int fd, void *buf, size_t len);
  * Replace the file `name` below directory dirfd by data, so that after a crash it holds the old or the new content:
  * write NAME.new, fsync, rename, fsync of the directory. 0, or -1 with err.
  */
-int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len, struct err *err);
+int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		    struct err *err);
 
 /* Read a whole small file of at most max bytes below dirfd (AT_FDCWD too) into buf; the count, or -1 with err
  * (os_errno is set; EFBIG when it is larger). buf is not terminated. */

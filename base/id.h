@@ -13,8 +13,8 @@
  * A sandbox's id is 16 hex digits, drawn at random once. Every name that the host sees is derived from it here and
  * nowhere else. A derived name finds an object; it never proves whose the object is (see keeper/, ownership marks).
  */
-#define ID_LEN 16
-#define ID_SIZE (ID_LEN + 1)
+#define ID_LEN	     16
+#define ID_SIZE	     (ID_LEN + 1)
 #define ID_NAME_SIZE 64
 
 /* Fill id with 16 random hex digits. 0, or -1 with err. */
@@ -25,12 +25,15 @@ bool id_is_valid(const char *id);
 /* Interface prefix that the host-wide gate matches on ("mf-"). */
 #define ID_TAP_PREFIX "mf-"
 
-void id_tap(const char *id, char out[IFNAMSIZ]);		 /* "mf-" + the first 8 digits */
-void id_tap_alias(const char *id, const char *name, char out[128]); /* "mayfly ID NAME", the ownership mark of a tap */
-void id_table(const char *id, char out[ID_NAME_SIZE]);		 /* netdev table "mayfly_ID" */
-void id_cgroup(const char *id, char out[ID_NAME_SIZE]);		 /* leaf below the parent cgroup: "ID" */
-void id_mac(const char *id, uint8_t out[6]);			 /* locally administered, from the id's first 32 bits */
-void id_progress_socket(const char *id, char out[ID_NAME_SIZE]); /* abstract AF_UNIX name, without the leading NUL */
+void id_tap(const char *id, char out[IFNAMSIZ]); /* "mf-" + the first 8 digits */
+void id_tap_alias(const char *id, const char *name,
+		  char out[128]); /* "mayfly ID NAME", the ownership mark of a tap */
+void id_table(const char *id, char out[ID_NAME_SIZE]);	/* netdev table "mayfly_ID" */
+void id_cgroup(const char *id, char out[ID_NAME_SIZE]); /* leaf below the parent cgroup: "ID" */
+void id_mac(const char *id, uint8_t out[6]); /* locally administered, from the id's first 32 bits */
+void id_progress_socket(
+	const char *id,
+	char out[ID_NAME_SIZE]); /* abstract AF_UNIX name, without the leading NUL */
 
 /*
  * A slot is a small number that a running sandbox holds under a lock; uid, addresses and mark follow from it, so that

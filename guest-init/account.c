@@ -12,7 +12,7 @@
 #include "guest-init/files.h"
 #include "guest-init/say.h"
 
-#define KEYS "/run/mayfly/authorized_keys"
+#define KEYS	 "/run/mayfly/authorized_keys"
 #define HOST_KEY "/run/mayfly/host_key"
 
 static const char sshd_config[] = "HostKey " HOST_KEY "\n"
@@ -38,7 +38,8 @@ static void make_account(const char *name)
 
 	(void)snprintf(key, sizeof(key), "%s:", name);
 	(void)snprintf(home, sizeof(home), "/home/%s", name);
-	(void)snprintf(line, sizeof(line), "%s:x:%u:%u::%s:%s\n", name, ACCOUNT_UID, ACCOUNT_UID, home, login_shell());
+	(void)snprintf(line, sizeof(line), "%s:x:%u:%u::%s:%s\n", name, ACCOUNT_UID, ACCOUNT_UID,
+		       home, login_shell());
 	(void)files_append_once("/etc/passwd", key, line);
 	(void)snprintf(line, sizeof(line), "%s:x:%u:\n", name, ACCOUNT_UID);
 	(void)files_append_once("/etc/group", key, line);
@@ -59,7 +60,8 @@ static void set_hostname(const char *hostname)
 		say("hostname: %s", err_errno_text(errno));
 	(void)snprintf(line, sizeof(line), "%s\n", hostname);
 	(void)files_write("/etc/hostname", 0644, line, strlen(line));
-	(void)snprintf(line, sizeof(line), "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n", hostname);
+	(void)snprintf(line, sizeof(line), "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n",
+		       hostname);
 	(void)files_write("/etc/hosts", 0644, line, strlen(line));
 }
 

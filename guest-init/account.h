@@ -5,7 +5,7 @@
 
 #include "guest-init/config.h"
 
-#define ACCOUNT_UID 1000u
+#define ACCOUNT_UID	    1000u
 #define ACCOUNT_SSHD_CONFIG "/run/mayfly/sshd_config"
 
 /*

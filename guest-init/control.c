@@ -27,7 +27,9 @@ int control_open(void)
 	const struct linger until_taken = { .l_onoff = 1, .l_linger = 2 };
 	auto_fd fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience)) < 0 ||
+	if (fd < 0 ||
+	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience)) <
+		    0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &until_taken, sizeof(until_taken)) < 0 ||
@@ -66,7 +68,8 @@ bool control_receive(int fd, struct control_request *request)
 	};
 	struct guest_frame frame;
 
-	if (frame_receive(fd, &frame, &request->shutdown, sizeof(*request) - offsetof(struct control_request, shutdown)) < 0)
+	if (frame_receive(fd, &frame, &request->shutdown,
+			  sizeof(*request) - offsetof(struct control_request, shutdown)) < 0)
 		return false;
 	request->type = frame.type;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {

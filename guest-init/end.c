@@ -33,7 +33,8 @@ static bool wait_for_all(unsigned int limit_ms)
 	}
 }
 
-_Noreturn void end_machine(int control_fd, enum guest_end_reason reason, unsigned int grace_s, const char *text)
+_Noreturn void end_machine(int control_fd, enum guest_end_reason reason, unsigned int grace_s,
+			   const char *text)
 {
 	say("ending: %s", text);
 	(void)kill(-1, SIGTERM);

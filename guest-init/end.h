@@ -9,6 +9,7 @@
  * End the machine: processes get SIGTERM, up to grace_s seconds, then SIGKILL; disks are synced; the host is told the
  * reason over control_fd (-1: it can't be); the CPU is reset by a triple fault, which ends the VM.
  */
-_Noreturn void end_machine(int control_fd, enum guest_end_reason reason, unsigned int grace_s, const char *text);
+_Noreturn void end_machine(int control_fd, enum guest_end_reason reason, unsigned int grace_s,
+			   const char *text);
 
 #endif

@@ -85,7 +85,8 @@ static bool parse_start(int connection, struct command *command)
 	memcpy(&head, exec_start, sizeof(head));
 	command->user = take_text(&at, end);
 	command->cwd = command->user != NULL ? take_text(&at, end) : NULL;
-	return command->cwd != NULL && head.n_args > 0 && take_texts(&at, end, command->args, head.n_args) &&
+	return command->cwd != NULL && head.n_args > 0 &&
+	       take_texts(&at, end, command->args, head.n_args) &&
 	       take_texts(&at, end, command->envs, head.n_envs);
 }
 
@@ -168,7 +169,8 @@ static bool forward_output(struct relay *relay, int *fd, uint32_t type)
 
 static void feed_command(struct relay *relay)
 {
-	ssize_t n = write(relay->in, relay->pending + relay->pending_at, relay->pending_len - relay->pending_at);
+	ssize_t n = write(relay->in, relay->pending + relay->pending_at,
+			  relay->pending_len - relay->pending_at);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -251,7 +253,8 @@ _Noreturn void exec_serve(int connection)
 		_exit(1);
 	}
 	if (pid > 0 && waitpid(pid, &status, 0) == pid)
-		result.code = WIFSIGNALED(status) ? 128u + (uint32_t)WTERMSIG(status) : (uint32_t)WEXITSTATUS(status);
+		result.code = WIFSIGNALED(status) ? 128u + (uint32_t)WTERMSIG(status)
+						  : (uint32_t)WEXITSTATUS(status);
 	drain(&relay, &relay.out, GUEST_EXEC_STDOUT);
 	drain(&relay, &relay.err, GUEST_EXEC_STDERR);
 	(void)frame_send(connection, GUEST_EXEC_EXIT, &result, sizeof(result));

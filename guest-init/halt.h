@@ -18,8 +18,8 @@ bool halt_main(int argc, char **argv, int *exit_code);
 
 #define HALT_PROGRAM "/run/mayfly/init"
 
-#define HALT_SIGNAL_HALT SIGUSR1
+#define HALT_SIGNAL_HALT     SIGUSR1
 #define HALT_SIGNAL_POWEROFF SIGUSR2
-#define HALT_SIGNAL_REBOOT SIGTERM
+#define HALT_SIGNAL_REBOOT   SIGTERM
 
 #endif

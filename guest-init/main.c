@@ -51,7 +51,8 @@ static void mark_first_user_code(void)
 
 static void set_clock(int64_t now_ns)
 {
-	const struct timespec now = { .tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000 };
+	const struct timespec now = { .tv_sec = now_ns / 1000000000,
+				      .tv_nsec = now_ns % 1000000000 };
 
 	if (clock_settime(CLOCK_REALTIME, &now) < 0)
 		say("clock: %s", err_errno_text(errno));
@@ -126,7 +127,8 @@ static void on_control(struct machine *m)
 	}
 	switch (request.type) {
 	case GUEST_SHUTDOWN:
-		end_machine(m->control, GUEST_END_SHUTDOWN, request.shutdown.timeout_s, "the host asked");
+		end_machine(m->control, GUEST_END_SHUTDOWN, request.shutdown.timeout_s,
+			    "the host asked");
 	case GUEST_CLOCK:
 		set_clock(request.clock.now_ns);
 		break;
@@ -171,7 +173,8 @@ static void keep_program(void)
 
 	(void)mkdir("/run/mayfly", 0755);
 	to = open(HALT_PROGRAM, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-	if (from < 0 || to < 0 || fstat(from, &st) < 0 || sendfile(to, from, NULL, (size_t)st.st_size) != st.st_size)
+	if (from < 0 || to < 0 || fstat(from, &st) < 0 ||
+	    sendfile(to, from, NULL, (size_t)st.st_size) != st.st_size)
 		say("%s: %s", HALT_PROGRAM, err_errno_text(errno));
 }
 

@@ -71,7 +71,8 @@ static int route_ipv4(int fd, const struct guest_config *record)
 
 static int set_ipv6(int fd, const struct guest_config *record)
 {
-	struct in6_ifreq req = { .ifr6_prefixlen = 128, .ifr6_ifindex = (int)if_nametoindex(NET_DEV) };
+	struct in6_ifreq req = { .ifr6_prefixlen = 128,
+				 .ifr6_ifindex = (int)if_nametoindex(NET_DEV) };
 
 	memcpy(&req.ifr6_addr, record->ipv6, 16);
 	return ioctl(fd, SIOCSIFADDR, &req);

@@ -26,7 +26,8 @@ static const struct mount_point early_mounts[] = {
 };
 
 static const struct mount_point late_mounts[] = {
-	{ "devpts", "/dev/pts", "devpts", "mode=0620,gid=5,ptmxmode=0666", MS_NOSUID | MS_NOEXEC, 0755 },
+	{ "devpts", "/dev/pts", "devpts", "mode=0620,gid=5,ptmxmode=0666", MS_NOSUID | MS_NOEXEC,
+	  0755 },
 	{ "tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, 01777 },
 	{ "cgroup2", "/sys/fs/cgroup", "cgroup2", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0555 },
 };
@@ -39,7 +40,8 @@ static int mount_all(const struct mount_point *points, size_t n)
 		const struct mount_point *p = &points[i];
 
 		(void)mkdir(p->target, p->mode);
-		if (mount(p->source, p->target, p->type, p->flags, p->options) < 0 && errno != EBUSY)
+		if (mount(p->source, p->target, p->type, p->flags, p->options) < 0 &&
+		    errno != EBUSY)
 			result = -1;
 	}
 	return result;
@@ -83,7 +85,8 @@ int root_switch(bool has_disk, const char **why)
 	*why = "the image (/dev/vda) can't be mounted";
 	if (mount("/dev/vda", "/image", "erofs", MS_RDONLY | MS_NOATIME, NULL) < 0)
 		return -1;
-	*why = has_disk ? "the disk (/dev/vdb) can't be mounted" : "no tmpfs for the machine's changes";
+	*why = has_disk ? "the disk (/dev/vdb) can't be mounted"
+			: "no tmpfs for the machine's changes";
 	if (mount_upper(has_disk) < 0)
 		return -1;
 	*why = "the disk can't be written";

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,14 +17,15 @@
 #include "guest-init/say.h"
 #include "guest-init/spawn.h"
 
-static pid_t service_children[SERVICE_MAX_CHILDREN]; /* 0: free */
+/* 0: free. Each kind has its own, so that strangers on TCP can't use up the host's way in. */
+static pid_t service_children[SERVICE_KINDS][SERVICE_MAX_CHILDREN];
 
 static int listen_on(int fd, const struct sockaddr *address, socklen_t len)
 {
 	const int on = 1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, address, len) < 0 ||
-	    listen(fd, 64) < 0) {
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, address, len) < 0 || listen(fd, 64) < 0) {
 		say("can't listen: %s", err_errno_text(errno));
 		fd_close(&fd);
 	}
@@ -34,16 +36,18 @@ static int listen_tcp(uint16_t port)
 {
 	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 
-	return listen_on(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&any6,
-			 sizeof(any6));
+	return listen_on(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			 (struct sockaddr *)&any6, sizeof(any6));
 }
 
 static int listen_vsock(uint32_t port)
 {
-	struct sockaddr_vm any = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
+	struct sockaddr_vm any = { .svm_family = AF_VSOCK,
+				   .svm_cid = VMADDR_CID_ANY,
+				   .svm_port = port };
 
-	return listen_on(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&any,
-			 sizeof(any));
+	return listen_on(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			 (struct sockaddr *)&any, sizeof(any));
 }
 
 void service_listen(int fds[SERVICE_KINDS])
@@ -53,32 +57,44 @@ void service_listen(int fds[SERVICE_KINDS])
 	fds[SERVICE_EXEC] = listen_vsock(GUEST_PORT_EXEC);
 }
 
-static pid_t *find_child(pid_t pid)
+static pid_t *find_child(enum service_kind kind, pid_t pid)
 {
 	for (size_t i = 0; i < SERVICE_MAX_CHILDREN; i++) {
-		if (service_children[i] == pid)
-			return &service_children[i];
+		if (service_children[kind][i] == pid)
+			return &service_children[kind][i];
 	}
 	return NULL;
+}
+
+/* What listens on vsock is the host's alone, above all the exec service, which asks for no key: a kernel with a loopback
+ * transport would let every account in here connect too. */
+static bool comes_from_host(enum service_kind kind, const struct sockaddr_vm *peer)
+{
+	return kind == SERVICE_SSH_TCP || peer->svm_cid == VMADDR_CID_HOST;
 }
 
 static _Noreturn void run_sshd(int connection)
 {
 	if (dup2(connection, STDIN_FILENO) < 0 || dup2(connection, STDOUT_FILENO) < 0)
 		_exit(126);
-	(void)execl("/usr/sbin/sshd", "sshd", "-i", "-e", "-o", "LogLevel=ERROR", "-f", ACCOUNT_SSHD_CONFIG,
-		    (char *)NULL);
+	(void)execl("/usr/sbin/sshd", "sshd", "-i", "-e", "-o", "LogLevel=ERROR", "-f",
+		    ACCOUNT_SSHD_CONFIG, (char *)NULL);
 	say("/usr/sbin/sshd: %s", err_errno_text(errno));
 	_exit(127);
 }
 
 void service_accept(enum service_kind kind, int listen_fd)
 {
-	auto_fd connection = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	pid_t *child = find_child(0);
+	union {
+		struct sockaddr_in6 tcp;
+		struct sockaddr_vm vsock;
+	} peer = { .vsock.svm_cid = VMADDR_CID_ANY };
+	socklen_t len = sizeof(peer);
+	auto_fd connection = accept4(listen_fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+	pid_t *child = find_child(kind, 0);
 	pid_t pid;
 
-	if (connection < 0 || child == NULL)
+	if (connection < 0 || child == NULL || !comes_from_host(kind, &peer.vsock))
 		return;
 	pid = spawn_fork();
 	if (pid == 0) {
@@ -92,8 +108,10 @@ void service_accept(enum service_kind kind, int listen_fd)
 
 void service_child_gone(pid_t pid)
 {
-	pid_t *child = find_child(pid);
+	for (int kind = 0; kind < SERVICE_KINDS; kind++) {
+		pid_t *child = find_child((enum service_kind)kind, pid);
 
-	if (child != NULL)
-		*child = 0;
+		if (child != NULL)
+			*child = 0;
+	}
 }

@@ -45,7 +45,8 @@ struct top {
 };
 
 /* Everything below `top` on its own file system (or, with cgroups, directories only). */
-static int walk(struct inventory *inventory, const char *kind, const struct top *top, bool only_dirs, struct err *err)
+static int walk(struct inventory *inventory, const char *kind, const struct top *top,
+		bool only_dirs, struct err *err)
 {
 	char path[256];
 	char *const tops[] = { path, NULL };
@@ -68,8 +69,10 @@ static int walk(struct inventory *inventory, const char *kind, const struct top 
 		if (top->max_level != 0 && entry->fts_level >= top->max_level)
 			(void)fts_set(fts, entry, FTS_SKIP);
 		if (!only_dirs || entry->fts_info == FTS_D)
-			inventory_add(inventory, kind, "%s %s", entry->fts_path,
-				      only_dirs ? "" : type_text(entry->fts_info, entry->fts_statp->st_mode));
+			inventory_add(
+				inventory, kind, "%s %s", entry->fts_path,
+				only_dirs ? ""
+					  : type_text(entry->fts_info, entry->fts_statp->st_mode));
 	}
 	(void)fts_close(fts);
 	return 0;
@@ -77,7 +80,8 @@ static int walk(struct inventory *inventory, const char *kind, const struct top 
 
 int inventory_cgroups(struct inventory *inventory, struct err *err)
 {
-	static const struct top pure = { "/sys/fs/cgroup", 0 }, hybrid = { "/sys/fs/cgroup/unified", 0 };
+	static const struct top pure = { "/sys/fs/cgroup", 0 },
+				hybrid = { "/sys/fs/cgroup/unified", 0 };
 
 	if (access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0)
 		return walk(inventory, "cgroup", &hybrid, true, err);
@@ -102,7 +106,8 @@ int inventory_files(struct inventory *inventory, struct err *err)
 
 int inventory_uids(struct inventory *inventory, struct err *err)
 {
-	static const char *const files[] = { "/etc/passwd", "/etc/group", "/etc/subuid", "/etc/subgid" };
+	static const char *const files[] = { "/etc/passwd", "/etc/group", "/etc/subuid",
+					     "/etc/subgid" };
 	char line[1024];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -111,7 +116,8 @@ int inventory_uids(struct inventory *inventory, struct err *err)
 		if (f == NULL && errno != ENOENT)
 			return err_sys(err, "%s", files[i]);
 		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-			inventory_add(inventory, "uid", "%s %.*s", files[i], (int)strcspn(line, "\n"), line);
+			inventory_add(inventory, "uid", "%s %.*s", files[i],
+				      (int)strcspn(line, "\n"), line);
 		if (f != NULL)
 			(void)fclose(f);
 	}

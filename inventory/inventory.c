@@ -9,12 +9,12 @@
 #include "base/bug.h"
 
 const struct inventory_kind inventory_kinds[] = {
-	{ "link", inventory_links },	       { "address", inventory_addresses },
-	{ "route", inventory_routes },	       { "rule", inventory_rules },
-	{ "conntrack", inventory_conntrack },  { "namespace", inventory_namespaces },
-	{ "cgroup", inventory_cgroups },       { "mount", inventory_mounts },
-	{ "process", inventory_processes },    { "socket", inventory_sockets },
-	{ "file", inventory_files },	       { "uid", inventory_uids },
+	{ "link", inventory_links },	      { "address", inventory_addresses },
+	{ "route", inventory_routes },	      { "rule", inventory_rules },
+	{ "conntrack", inventory_conntrack }, { "namespace", inventory_namespaces },
+	{ "cgroup", inventory_cgroups },      { "mount", inventory_mounts },
+	{ "process", inventory_processes },   { "socket", inventory_sockets },
+	{ "file", inventory_files },	      { "uid", inventory_uids },
 	{ "sysctl", inventory_sysctls },
 };
 const size_t inventory_n_kinds = ARRAY_SIZE(inventory_kinds);
@@ -32,7 +32,8 @@ static void add_line(struct inventory *inventory, const char *line)
 {
 	if (inventory->n == inventory->room) {
 		inventory->room = inventory->room != 0 ? inventory->room * 2 : 256;
-		inventory->lines = must(realloc(inventory->lines, inventory->room * sizeof(char *)));
+		inventory->lines =
+			must(realloc(inventory->lines, inventory->room * sizeof(char *)));
 	}
 	inventory->lines[inventory->n++] = must(strdup(line));
 }

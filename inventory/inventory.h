@@ -15,7 +15,8 @@
 struct inventory {
 	char **lines;
 	size_t n, room;
-	const char *const *except; /* paths (and what is below them) that `files` leaves out; ends with NULL */
+	const char *const *
+		except; /* paths (and what is below them) that `files` leaves out; ends with NULL */
 };
 
 /* Add one line. Memory runs out: the program ends (it is a tool, and half an inventory is none). */
@@ -26,16 +27,19 @@ void inventory_add(struct inventory *inventory, const char *kind, const char *fm
 int inventory_links(struct inventory *inventory, struct err *err);
 int inventory_addresses(struct inventory *inventory, struct err *err);
 int inventory_routes(struct inventory *inventory, struct err *err);
-int inventory_rules(struct inventory *inventory, struct err *err);	/* policy routing and the nft ruleset */
+int inventory_rules(struct inventory *inventory,
+		    struct err *err); /* policy routing and the nft ruleset */
 int inventory_conntrack(struct inventory *inventory, struct err *err);
 int inventory_namespaces(struct inventory *inventory, struct err *err);
 int inventory_cgroups(struct inventory *inventory, struct err *err);
 int inventory_mounts(struct inventory *inventory, struct err *err);
 int inventory_processes(struct inventory *inventory, struct err *err);
-int inventory_sockets(struct inventory *inventory, struct err *err);	/* listeners and named unix sockets */
+int inventory_sockets(struct inventory *inventory,
+		      struct err *err); /* listeners and named unix sockets */
 int inventory_files(struct inventory *inventory, struct err *err);
-int inventory_uids(struct inventory *inventory, struct err *err);	/* accounts, groups, subordinate ranges */
-int inventory_sysctls(struct inventory *inventory, struct err *err);	/* forwarding */
+int inventory_uids(struct inventory *inventory,
+		   struct err *err); /* accounts, groups, subordinate ranges */
+int inventory_sysctls(struct inventory *inventory, struct err *err); /* forwarding */
 
 struct inventory_kind {
 	const char *name; /* first word of its lines */
@@ -53,7 +57,8 @@ int inventory_read(struct inventory *inventory, FILE *from, struct err *err);
 void inventory_write(const struct inventory *inventory, FILE *to);
 
 /* Print what is in one and not in the other, "+ line" and "- line"; the number of lines printed (to may be NULL). */
-size_t inventory_difference(const struct inventory *before, const struct inventory *after, FILE *to);
+size_t inventory_difference(const struct inventory *before, const struct inventory *after,
+			    FILE *to);
 
 void inventory_fini(struct inventory *inventory);
 

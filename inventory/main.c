@@ -33,7 +33,8 @@ struct options {
 
 static int usage(void)
 {
-	log_error("usage: mayfly-inventory --kinds | [--except PATH]… [--since FILE [--settle SECONDS]]");
+	log_error("usage: mayfly-inventory --kinds | [--except PATH]… [--since FILE [--settle "
+		  "SECONDS]]");
 	return ERR_USAGE;
 }
 

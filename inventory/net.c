@@ -56,8 +56,9 @@ int inventory_links(struct inventory *inventory, struct err *err)
 		struct rtnl_link *link = (struct rtnl_link *)o;
 		const char *type = rtnl_link_get_type(link), *alias = rtnl_link_get_ifalias(link);
 
-		inventory_add(inventory, "link", "%s %d %s %s", rtnl_link_get_name(link), rtnl_link_get_ifindex(link),
-			      type != NULL ? type : "-", alias != NULL ? alias : "-");
+		inventory_add(inventory, "link", "%s %d %s %s", rtnl_link_get_name(link),
+			      rtnl_link_get_ifindex(link), type != NULL ? type : "-",
+			      alias != NULL ? alias : "-");
 	}
 	nl_cache_free(cache);
 	return 0;
@@ -105,8 +106,8 @@ int inventory_routes(struct inventory *inventory, struct err *err)
 			continue;
 		inventory_add(inventory, "route", "%s dev %d table %u type %u",
 			      address_text(rtnl_route_get_dst(route), text, sizeof(text)),
-			      hop != NULL ? rtnl_route_nh_get_ifindex(hop) : 0, rtnl_route_get_table(route),
-			      rtnl_route_get_type(route));
+			      hop != NULL ? rtnl_route_nh_get_ifindex(hop) : 0,
+			      rtnl_route_get_table(route), rtnl_route_get_type(route));
 	}
 	nl_cache_free(cache);
 	return 0;
@@ -127,8 +128,8 @@ static int policy_rules(struct inventory *inventory, struct err *err)
 		struct rtnl_rule *rule = (struct rtnl_rule *)o;
 
 		inventory_add(inventory, "rule", "policy family %d priority %u table %u mark %u",
-			      rtnl_rule_get_family(rule), rtnl_rule_get_prio(rule), rtnl_rule_get_table(rule),
-			      rtnl_rule_get_mark(rule));
+			      rtnl_rule_get_family(rule), rtnl_rule_get_prio(rule),
+			      rtnl_rule_get_table(rule), rtnl_rule_get_mark(rule));
 	}
 	nl_cache_free(cache);
 	return 0;
@@ -143,7 +144,8 @@ static void add_ruleset(struct inventory *inventory, char *ruleset)
 		if (strncmp(line, "table ", 6) == 0)
 			(void)snprintf(table, sizeof(table), "%s", line);
 		if (strcmp(line, "}") != 0)
-			inventory_add(inventory, "rule", "nft %.*s: %s", (int)strcspn(table, "{"), table, line);
+			inventory_add(inventory, "rule", "nft %.*s: %s", (int)strcspn(table, "{"),
+				      table, line);
 	}
 }
 
@@ -189,10 +191,12 @@ int inventory_conntrack(struct inventory *inventory, struct err *err)
 		struct nfnl_ct *ct = (struct nfnl_ct *)o;
 		char src[128], dst[128];
 
-		inventory_add(inventory, "conntrack", "proto %u %s %u > %s %u mark %u", nfnl_ct_get_proto(ct),
-			      address_text(nfnl_ct_get_src(ct, 0), src, sizeof(src)), nfnl_ct_get_src_port(ct, 0),
-			      address_text(nfnl_ct_get_dst(ct, 0), dst, sizeof(dst)), nfnl_ct_get_dst_port(ct, 0),
-			      nfnl_ct_get_mark(ct));
+		inventory_add(inventory, "conntrack", "proto %u %s %u > %s %u mark %u",
+			      nfnl_ct_get_proto(ct),
+			      address_text(nfnl_ct_get_src(ct, 0), src, sizeof(src)),
+			      nfnl_ct_get_src_port(ct, 0),
+			      address_text(nfnl_ct_get_dst(ct, 0), dst, sizeof(dst)),
+			      nfnl_ct_get_dst_port(ct, 0), nfnl_ct_get_mark(ct));
 	}
 	nl_cache_free(cache);
 	return 0;

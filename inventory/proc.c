@@ -50,7 +50,9 @@ static bool read_stat(const char *pid, char comm[64], unsigned long long *start)
 	open_paren = strchr(text, '(');
 	close_paren = strrchr(text, ')');
 	if (open_paren == NULL || close_paren == NULL ||
-	    sscanf(close_paren + 2, "%*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	    sscanf(close_paren + 2,
+		   "%*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
 		   &flags, start) != 2)
 		return false;
 	(void)snprintf(comm, 64, "%.*s", (int)(close_paren - open_paren - 1), open_paren + 1);
@@ -76,7 +78,8 @@ int inventory_processes(struct inventory *inventory, struct err *err)
 
 static void namespaces_of(struct inventory *inventory, const char *pid)
 {
-	static const char *const kinds[] = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time" };
+	static const char *const kinds[] = { "cgroup", "ipc",  "mnt", "net",
+					     "pid",    "user", "uts", "time" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		char path[300], name[64];
@@ -130,7 +133,8 @@ static void ip_sockets(struct inventory *inventory, const char *table)
 
 		if (sscanf(line, " %*d: %79s %*s %x %*s %*s %*s %u", local, &state, &uid) != 3)
 			continue;
-		if (state == 0x0a || state == 0x07) /* TCP_LISTEN; unconnected datagram sockets say TCP_CLOSE */
+		if (state == 0x0a ||
+		    state == 0x07) /* TCP_LISTEN; unconnected datagram sockets say TCP_CLOSE */
 			inventory_add(inventory, "socket", "%s %s uid %u", table, local, uid);
 	}
 	(void)fclose(f);
@@ -147,8 +151,10 @@ static void unix_sockets(struct inventory *inventory)
 		char path[256];
 		unsigned int flags;
 
-		if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %255s", &flags, path) == 2 && (flags & 0x10000))
-			inventory_add(inventory, "socket", "unix %s", path); /* 0x10000: __SO_ACCEPTCON */
+		if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %255s", &flags, path) == 2 &&
+		    (flags & 0x10000))
+			inventory_add(inventory, "socket", "unix %s",
+				      path); /* 0x10000: __SO_ACCEPTCON */
 	}
 	(void)fclose(f);
 }
@@ -179,7 +185,8 @@ int inventory_sysctls(struct inventory *inventory, struct err *err)
 		if (f == NULL)
 			continue;
 		if (fgets(value, sizeof(value), f) != NULL)
-			inventory_add(inventory, "sysctl", "%s %.*s", names[i], (int)strcspn(value, "\n"), value);
+			inventory_add(inventory, "sysctl", "%s %.*s", names[i],
+				      (int)strcspn(value, "\n"), value);
 		(void)fclose(f);
 	}
 	return 0;

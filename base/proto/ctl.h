@@ -24,7 +24,8 @@ enum ctl_record_type {
 	CTL_ERROR = 2, /* code: enum err_code; text: the one line */
 	CTL_STEP = 3,  /* bring-up reached the step named in text */
 	CTL_READY = 4, /* the sandbox runs and is reachable */
-	CTL_ITEM = 5,  /* one finding: text is what, id whose; code 0 is good news, else enum err_code */
+	CTL_ITEM =
+		5, /* one finding: text is what, id whose; code 0 is good news, else enum err_code */
 	CTL_ENDED = 6, /* the sandbox has ended; code: enum end_reason; text: in words */
 };
 
@@ -66,7 +67,7 @@ enum end_reason {
 	END_MONITOR_CRASH = 9,
 	END_KEEPER_LOST = 10,
 	END_HOST_REBOOT = 11,
-	END_STOPPED = 12,	/* the host asked it to stop (SIGTERM to a foreground keeper) */
+	END_STOPPED = 12, /* the host asked it to stop (SIGTERM to a foreground keeper) */
 	END_CREATE_FAILED = 13,
 	END_REASONS,
 };

@@ -15,12 +15,12 @@
  * 4. ssh: the host connects to guest port GUEST_PORT_SSH; bytes go to an sshd -i.
  */
 #define GUEST_PORT_CONTROL 1u
-#define GUEST_PORT_EXEC 2u
-#define GUEST_PORT_SSH 22u
+#define GUEST_PORT_EXEC	   2u
+#define GUEST_PORT_SSH	   22u
 
-#define GUEST_CONFIG_PATH "mayfly.config" /* in the initrd's root */
-#define GUEST_CONFIG_MAGIC 0x4d464743u	 /* "MFGC" */
-#define GUEST_VERSION 1u
+#define GUEST_CONFIG_PATH  "mayfly.config" /* in the initrd's root */
+#define GUEST_CONFIG_MAGIC 0x4d464743u	   /* "MFGC" */
+#define GUEST_VERSION	   1u
 
 /* Port of the one byte write that mayfly-init does first; the bench sees it as kvm:kvm_pio. Nothing answers there. */
 #define GUEST_BENCH_PIO_PORT 0x3f5u
@@ -34,15 +34,15 @@ enum guest_config_flags {
 struct guest_config {
 	uint32_t magic;
 	uint32_t version;
-	uint32_t size; /* of this struct; the blobs follow it in the order of the _len fields */
+	uint32_t size;	/* of this struct; the blobs follow it in the order of the _len fields */
 	uint32_t flags; /* enum guest_config_flags */
 	int64_t deadline_s; /* seconds since the epoch; the guest closes by itself then */
-	int64_t now_ns;	    /* host's real time when the record was made, for a first setting of the clock */
+	int64_t now_ns; /* host's real time when the record was made, for a first setting of the clock */
 	char hostname[64];
 	char account[48]; /* the project's account, uid 1000 */
 	uint8_t ipv4[4];
-	uint8_t ipv4_gateway[4]; /* the other address of the /31 */
-	uint8_t ipv6[16];	 /* /128; default route via fe80::1 */
+	uint8_t ipv4_gateway[4];  /* the other address of the /31 */
+	uint8_t ipv6[16];	  /* /128; default route via fe80::1 */
 	uint8_t resolvers[3][16]; /* IPv6, or IPv4-mapped; all zero: none */
 	uint32_t authorized_keys_len;
 	uint32_t host_key_len;
@@ -59,8 +59,8 @@ struct guest_frame {
 
 enum guest_frame_type {
 	/* control, guest → host */
-	GUEST_READY = 1,    /* services listen: struct guest_ready */
-	GUEST_END = 2,	    /* the guest is about to end: struct guest_end */
+	GUEST_READY = 1, /* services listen: struct guest_ready */
+	GUEST_END = 2,	 /* the guest is about to end: struct guest_end */
 	/* control, host → guest */
 	GUEST_SHUTDOWN = 16, /* end gracefully: struct guest_shutdown */
 	GUEST_CLOCK = 17,    /* set the clock: struct guest_clock */
@@ -108,7 +108,8 @@ struct guest_deadline {
 };
 
 struct guest_exec {
-	uint32_t n_args; /* NUL-terminated texts behind this struct: user ("" is root), cwd ("" is home), args, envs */
+	uint32_t
+		n_args; /* NUL-terminated texts behind this struct: user ("" is root), cwd ("" is home), args, envs */
 	uint32_t n_envs;
 };
 

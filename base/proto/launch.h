@@ -12,22 +12,24 @@
  * Descriptor 0, 1 and 2 are /dev/null.
  */
 enum launch_fd {
-	LAUNCH_FD_CHANNEL = 3, /* AF_UNIX SOCK_SEQPACKET to the keeper; end of file: the keeper is dead, exit */
+	LAUNCH_FD_CHANNEL =
+		3, /* AF_UNIX SOCK_SEQPACKET to the keeper; end of file: the keeper is dead, exit */
 	LAUNCH_FD_KVM = 4,     /* /dev/kvm */
 	LAUNCH_FD_KERNEL = 5,  /* ELF vmlinux, read-only */
 	LAUNCH_FD_INITRD = 6,  /* initrd, read-only */
 	LAUNCH_FD_CONSOLE = 7, /* memfd of console_ring_bytes: struct launch_ring, then the ring */
 	LAUNCH_FD_URANDOM = 8, /* /dev/urandom: entropy without a getrandom call in the filter */
-	LAUNCH_FD_TAP = 9,     /* /dev/net/tun bound to the tap (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR); only with LAUNCH_NET */
-	LAUNCH_FD_DISK0 = 10,  /* disks 0 … n_disks - 1 follow one another */
+	LAUNCH_FD_TAP =
+		9, /* /dev/net/tun bound to the tap (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR); only with LAUNCH_NET */
+	LAUNCH_FD_DISK0 = 10, /* disks 0 … n_disks - 1 follow one another */
 	LAUNCH_MAX_DISKS = 4,
 	LAUNCH_FD_END = LAUNCH_FD_DISK0 + LAUNCH_MAX_DISKS,
 };
 
-#define LAUNCH_MAGIC 0x4d464c52u /* "MFLR" */
-#define LAUNCH_VERSION 1u
+#define LAUNCH_MAGIC	    0x4d464c52u /* "MFLR" */
+#define LAUNCH_VERSION	    1u
 #define LAUNCH_CMDLINE_SIZE 2048
-#define LAUNCH_MAX_VCPUS 8
+#define LAUNCH_MAX_VCPUS    8
 #define LAUNCH_DISK_ID_SIZE 20 /* VIRTIO_BLK_ID_BYTES */
 
 /*
@@ -38,10 +40,13 @@ enum launch_msg_type {
 	LAUNCH_MSG_RECORD = 1, /* keeper → monitor: struct launch_record */
 	LAUNCH_MSG_READY = 2,  /* monitor → keeper: nothing */
 	LAUNCH_MSG_FAILED = 3, /* monitor → keeper: struct launch_text; the monitor exits */
-	LAUNCH_MSG_CONNECT = 4, /* keeper → monitor, with one fd (SOCK_STREAM): connect it to the guest's vsock port */
-	LAUNCH_MSG_OFFER = 5,  /* keeper → monitor, with one fd: the guest's next connection to this host port gets it */
-	LAUNCH_MSG_END = 6,    /* monitor → keeper: struct launch_end; the monitor exits */
-	LAUNCH_MSG_TRAP = 7,   /* monitor → keeper: struct launch_trap; a call that the filter doesn't know; it exits */
+	LAUNCH_MSG_CONNECT =
+		4, /* keeper → monitor, with one fd (SOCK_STREAM): connect it to the guest's vsock port */
+	LAUNCH_MSG_OFFER =
+		5, /* keeper → monitor, with one fd: the guest's next connection to this host port gets it */
+	LAUNCH_MSG_END = 6, /* monitor → keeper: struct launch_end; the monitor exits */
+	LAUNCH_MSG_TRAP =
+		7, /* monitor → keeper: struct launch_trap; a call that the filter doesn't know; it exits */
 };
 
 struct launch_msg {
@@ -59,24 +64,26 @@ enum launch_disk_flags {
 };
 
 struct launch_disk {
-	uint32_t flags; /* enum launch_disk_flags */
+	uint32_t flags;		      /* enum launch_disk_flags */
 	char id[LAUNCH_DISK_ID_SIZE]; /* what the guest reads as the disk's serial; not terminated when full */
 };
 
 struct launch_record {
 	uint32_t magic;
 	uint32_t version;
-	uint32_t size; /* sizeof(struct launch_record) */
-	uint32_t flags; /* enum launch_flags */
+	uint32_t size;	       /* sizeof(struct launch_record) */
+	uint32_t flags;	       /* enum launch_flags */
 	uint64_t memory_bytes; /* multiple of 2 MiB, 16 MiB … 64 GiB */
 	uint32_t n_vcpus;      /* 1 … LAUNCH_MAX_VCPUS */
 	uint32_t n_disks;
-	uint32_t console_ring_bytes; /* size of the memfd; the ring is what follows struct launch_ring */
-	uint32_t guest_cid;	     /* 3 … */
+	uint32_t
+		console_ring_bytes; /* size of the memfd; the ring is what follows struct launch_ring */
+	uint32_t guest_cid;	    /* 3 … */
 	uint8_t mac[6];
 	uint8_t pad[2];
 	struct launch_disk disks[LAUNCH_MAX_DISKS];
-	char cmdline[LAUNCH_CMDLINE_SIZE]; /* NUL-terminated; the monitor appends the virtio_mmio.device= words */
+	char cmdline
+		[LAUNCH_CMDLINE_SIZE]; /* NUL-terminated; the monitor appends the virtio_mmio.device= words */
 };
 
 /* Head of the console memfd. The monitor is the only writer. written counts all bytes ever; the newest byte is at
@@ -91,10 +98,11 @@ struct launch_text {
 };
 
 enum launch_end_reason {
-	LAUNCH_END_RESET = 1,	      /* triple fault or shutdown event: how our kernels end (reason came by the agent) */
-	LAUNCH_END_HALTED = 2,	      /* all vCPUs halted with interrupts off */
-	LAUNCH_END_KVM_ERROR = 3,     /* KVM_RUN failed or an exit that can't be handled */
-	LAUNCH_END_KEEPER_LOST = 4,   /* end of file on the channel (nobody reads it; for tests) */
+	LAUNCH_END_RESET =
+		1, /* triple fault or shutdown event: how our kernels end (reason came by the agent) */
+	LAUNCH_END_HALTED = 2,	    /* all vCPUs halted with interrupts off */
+	LAUNCH_END_KVM_ERROR = 3,   /* KVM_RUN failed or an exit that can't be handled */
+	LAUNCH_END_KEEPER_LOST = 4, /* end of file on the channel (nobody reads it; for tests) */
 };
 
 struct launch_end {

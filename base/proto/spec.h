@@ -14,11 +14,11 @@
  * keeper reads nothing else. It stays in the sandbox's state directory (mode 0600: it holds private keys).
  * All texts are NUL-terminated within their array; unused bytes are zero. Host byte order: it never leaves the host.
  */
-#define SPEC_MAGIC 0x4d465350u /* "MFSP" */
+#define SPEC_MAGIC   0x4d465350u /* "MFSP" */
 #define SPEC_VERSION 1u
 
-#define SPEC_PATH_SIZE 256
-#define SPEC_KEYS_SIZE 16384
+#define SPEC_PATH_SIZE	   256
+#define SPEC_KEYS_SIZE	   16384
 #define SPEC_MAX_RESOLVERS 3
 
 /* What the site's configuration says about the host. `mayfly-keeper --host-up`, `--reap` … get this alone. */
@@ -27,29 +27,32 @@ struct host_config {
 	char run_dir[SPEC_PATH_SIZE];	/* /run/mayfly */
 	char monitor[SPEC_PATH_SIZE];	/* path of mayfly-vmm */
 	char group[STR_NAME_MAX + 1];	/* may talk to control sockets; made by host up */
-	uint8_t cgroup_required;	/* 1: refuse to start without cgroup limits; 0: say so and go on */
-	uint8_t ipv6;			/* 1: sandboxes get an IPv6 address */
+	uint8_t cgroup_required; /* 1: refuse to start without cgroup limits; 0: say so and go on */
+	uint8_t ipv6;		 /* 1: sandboxes get an IPv6 address */
 	uint8_t pad[1];
 	uint32_t uid_base;
-	uint32_t slot_count;		/* uids uid_base … uid_base + slot_count - 1 */
-	uint32_t pool4;			/* network of the IPv4 pool, host byte order */
-	uint32_t pool4_prefix;		/* its length, 8 … 30 */
-	uint8_t pool6[16];		/* network of the IPv6 pool (a ULA), /64 */
-	uint32_t mark_base;		/* marks mark_base … mark_base + slot_count - 1 are ours */
-	uint32_t mark_mask;		/* (mark & mark_mask) == mark_base for all of them */
-	uint32_t stop_timeout_s;	/* how long a graceful stop may take before cgroup.kill */
+	uint32_t slot_count;	 /* uids uid_base … uid_base + slot_count - 1 */
+	uint32_t pool4;		 /* network of the IPv4 pool, host byte order */
+	uint32_t pool4_prefix;	 /* its length, 8 … 30 */
+	uint8_t pool6[16];	 /* network of the IPv6 pool (a ULA), /64 */
+	uint32_t mark_base;	 /* marks mark_base … mark_base + slot_count - 1 are ours */
+	uint32_t mark_mask;	 /* (mark & mark_mask) == mark_base for all of them */
+	uint32_t stop_timeout_s; /* how long a graceful stop may take before cgroup.kill */
 };
 
 enum spec_flags {
-	SPEC_DURABLE = 1u << 0, /* keeps its disk when the guest ends, until the date; else it ends with its process */
-	SPEC_NET = 1u << 1,	/* has a tap */
-	SPEC_IN_UNIT = 1u << 2, /* the keeper runs in a systemd unit with Delegate=yes: use that cgroup */
+	SPEC_DURABLE =
+		1u
+		<< 0, /* keeps its disk when the guest ends, until the date; else it ends with its process */
+	SPEC_NET = 1u << 1, /* has a tap */
+	SPEC_IN_UNIT =
+		1u << 2, /* the keeper runs in a systemd unit with Delegate=yes: use that cgroup */
 };
 
 struct spec {
 	uint32_t magic;
 	uint32_t version;
-	uint32_t size; /* sizeof(struct spec) */
+	uint32_t size;	/* sizeof(struct spec) */
 	uint32_t flags; /* enum spec_flags */
 	struct host_config host;
 
@@ -67,17 +70,18 @@ struct spec {
 	uint32_t vcpus;
 	uint32_t cpu_max_percent; /* 100 = one CPU; 0: vcpus × 100 */
 
-	char kernel[SPEC_PATH_SIZE]; /* uncompressed ELF vmlinux with a PVH note */
-	char initrd[SPEC_PATH_SIZE]; /* cpio with mayfly-init as /init */
-	char image[SPEC_PATH_SIZE];  /* read-only base image (erofs) */
-	char cmdline[512];	     /* words added to the kernel's command line */
+	char kernel[SPEC_PATH_SIZE];		/* uncompressed ELF vmlinux with a PVH note */
+	char initrd[SPEC_PATH_SIZE];		/* cpio with mayfly-init as /init */
+	char image[SPEC_PATH_SIZE];		/* read-only base image (erofs) */
+	char cmdline[512];			/* words added to the kernel's command line */
 	char resolvers[SPEC_MAX_RESOLVERS][46]; /* textual addresses; "" ends the list */
 	uint8_t pad2[6];
 
 	char authorized_keys[SPEC_KEYS_SIZE]; /* lines of authorized_keys(5) for the account */
 	char host_key[2048];		      /* the guest's ssh host key, private, PEM */
 	char host_key_public[512];	      /* "ecdsa-sha2-nistp256 AAAA…" */
-	char client_key[2048];		      /* private key made for `mayfly ssh`, PEM; "" when the user gave a key */
+	char client_key
+		[2048]; /* private key made for `mayfly ssh`, PEM; "" when the user gave a key */
 };
 
 static_assert(sizeof(struct host_config) % 4 == 0, "no tail padding in host_config");
