@@ -2,9 +2,10 @@
 /* Copyright The mayfly authors */
 
 /*
- * One loop, two buffers. What goes to the guest waits in `to`; while it is not empty nothing more is read from stdin, so
- * that a guest that doesn't read can't fill memory, and one that writes while we write can't lock both up. What comes from
- * the guest is collected in `from` until a frame is whole, then written out.
+ * One loop, two buffers. What goes to the guest waits in `to`; while it is not empty nothing more
+ * is read from stdin, so that a guest that doesn't read can't fill memory, and one that writes
+ * while we write can't lock both up. What comes from the guest is collected in `from` until a frame
+ * is whole, then written out.
  */
 #include "cli/agent.h"
 
@@ -100,7 +101,10 @@ static void take_stdin(struct agent *agent)
 	agent->to_len = sizeof(frame) + frame.len;
 }
 
-/* Somebody who closed our output doesn't end the command: the rest is dropped, as a shell's pipeline would. */
+/*
+ * Somebody who closed our output doesn't end the command: the rest is dropped, as a shell's
+ * pipeline would.
+ */
 static void write_out(int *fd, const void *bytes, size_t len)
 {
 	if (*fd >= 0 && fd_write_all(*fd, bytes, len) < 0)

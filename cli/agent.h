@@ -22,9 +22,9 @@ struct agent_streams {
 #define AGENT_STOPPED 1000
 
 /*
- * Run command over the stream (owned by the caller; made non-blocking), relaying in, out and err. Returns its exit code
- * (0 to 255) or AGENT_STOPPED; -1 with err when it doesn't fit, or the guest talks nonsense or hangs up. The guest is not
- * trusted: frames are bounded, unknown ones end it.
+ * Run command over the stream (owned by the caller; made non-blocking), relaying in, out and err.
+ * Returns its exit code (0 to 255) or AGENT_STOPPED; -1 with err when it doesn't fit, or the guest
+ * talks nonsense or hangs up. The guest is not trusted: frames are bounded, unknown ones end it.
  */
 int agent_exec(int stream, const struct agent_command *command, const struct agent_streams *streams,
 	       struct err *err);

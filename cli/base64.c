@@ -27,7 +27,10 @@ void base64_encode(const uint8_t *data, size_t len, char *out)
 	*out = '\0';
 }
 
-/* Four characters → one to three bytes; 0 when they are none. Unused bits must be zero: one spelling per value. */
+/*
+ * Four characters → one to three bytes; 0 when they are none. Unused bits must be zero: one
+ * spelling per value.
+ */
 static size_t decode_group(const char *text, uint8_t out[3])
 {
 	uint32_t bits = 0;

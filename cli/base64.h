@@ -14,7 +14,10 @@
 /* out holds BASE64_SIZE(len) bytes and is terminated. */
 void base64_encode(const uint8_t *data, size_t len, char *out);
 
-/* Decode text_len characters into at most max bytes: their count, or -1 when it isn't canonical base64 or too long. */
+/*
+ * Decode text_len characters into at most max bytes: their count, or -1 when it isn't canonical
+ * base64 or too long.
+ */
 ssize_t base64_decode(const char *text, size_t text_len, uint8_t *out, size_t max);
 
 #endif

@@ -9,7 +9,10 @@
 #include "cli/config.h"
 #include "cli/opt.h"
 
-/* What every verb gets: the command line's common part, and the configuration once cli_begin has read it. */
+/*
+ * What every verb gets: the command line's common part, and the configuration once cli_begin has
+ * read it.
+ */
 struct cli {
 	const struct verb *verb;
 	const char *config_path; /* --config, or NULL */
@@ -29,7 +32,7 @@ struct verb {
 	const char *summary;	   /* one line */
 	const struct opt *options; /* ends with an empty entry; or NULL */
 	unsigned flags;		   /* enum verb_flags */
-	int failed_code; /* exit code for ERR_FAILED when it isn't 1: the guest's codes are passed on beside it */
+	int failed_code; /* exit code for ERR_FAILED where 1 may be the guest's own; 0: 1 */
 	/* argv[0] is the verb. The exit code, or -1 with err: main prints it. */
 	int (*run)(struct cli *cli, int argc, char **argv, struct err *err);
 };
@@ -40,7 +43,10 @@ extern const struct verb verbs[];
 /* The verb of that name or alias, or NULL. */
 const struct verb *verbs_find(const char *name);
 
-/* After a verb has read its options: load the configuration, and refuse without root what needs it. 0, or -1 with err. */
+/*
+ * After a verb has read its options: load the configuration, and refuse without root what needs it.
+ * 0, or -1 with err.
+ */
 int cli_begin(struct cli *cli, struct err *err);
 
 /* ERR_USAGE with a pointer to the verb's help. Returns -1. */

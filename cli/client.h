@@ -13,8 +13,9 @@
 /* The CLI's end of a sandbox's control socket (base/proto/ctl.h, way 2). */
 
 /*
- * Connect to the keeper of id; `name` is for messages. The fd, or -1 with err: os_errno ENOENT or ECONNREFUSED when no
- * keeper listens (code ERR_FAILED, the text says that the sandbox isn't running).
+ * Connect to the keeper of id; `name` is for messages. The fd, or -1 with err: os_errno ENOENT or
+ * ECONNREFUSED when no keeper listens (code ERR_FAILED, the text says that the sandbox isn't
+ * running).
  */
 int client_open(const struct host_config *host, const char *id, const char *name, struct err *err);
 
@@ -22,9 +23,10 @@ int client_open(const struct host_config *host, const char *id, const char *name
 int client_send(int fd, struct ctl_request *request, struct err *err);
 
 /*
- * Wait up to timeout_ms (-1: for ever) for the end of the answer, CTL_OK or CTL_ERROR. *answer: the CTL_ENDED that came
- * before it, else the CTL_OK; texts are terminated. passed, when not NULL, gets the fd that came with CTL_OK, or -1.
- * 0, or -1 with err: the keeper's own error, ERR_TIMEOUT, or that it went away.
+ * Wait up to timeout_ms (-1: for ever) for the end of the answer, CTL_OK or CTL_ERROR. *answer: the
+ * CTL_ENDED that came before it, else the CTL_OK; texts are terminated. passed, when not NULL, gets
+ * the fd that came with CTL_OK, or -1. 0, or -1 with err: the keeper's own error, ERR_TIMEOUT, or
+ * that it went away.
  */
 int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed, struct err *err);
 
@@ -36,7 +38,10 @@ int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_r
 int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port,
 		   struct err *err);
 
-/* Receive one record (SOCK_SEQPACKET) with its texts terminated. 1; 0 at the end of the stream; -1 with errno. */
+/*
+ * Receive one record (SOCK_SEQPACKET) with its texts terminated. 1; 0 at the end of the stream; -1
+ * with errno.
+ */
 int client_receive(int fd, struct ctl_record *record, int *passed);
 
 /* Is the process at the other end root, or ourselves? */

@@ -17,7 +17,10 @@
 
 #define CONFIG_TEXT_MAX 65536
 
-/* One per key and type: put the value of item where the key says, or say in err what is wrong with it. */
+/*
+ * One per key and type: put the value of item where the key says, or say in err what is wrong with
+ * it.
+ */
 typedef int setter_fn(const struct config_key *key, const struct toml_item *item, void *at,
 		      struct config *config, struct err *err);
 

@@ -10,7 +10,10 @@
 #include "base/err.h"
 #include "base/proto/spec.h"
 
-/* The site's configuration: /etc/mayfly/mayfly.toml or --config F. config.example.toml documents every key. */
+/*
+ * The site's configuration: /etc/mayfly/mayfly.toml or --config F. config.example.toml documents
+ * every key.
+ */
 #define CONFIG_PATH "/etc/mayfly/mayfly.toml"
 
 #define CONFIG_MEMORY_MIN  (16ULL << 20)
@@ -59,19 +62,23 @@ struct config_key {
 	uint32_t fallback_number; /* default of CONFIG_NUMBER and CONFIG_FLAG */
 	uint64_t min, max, step;  /* in the unit that the value is stored in */
 	size_t offset;		  /* in struct config */
-	const char *
-		beside; /* path relative to the CLI's own directory that is used instead of the default, if it is there */
+	const char
+		*beside; /* path from the CLI's directory, taken instead of the default if there */
 };
 
 extern const struct config_key config_keys[];
 extern const size_t config_n_keys;
 
-/* All defaults. exe_dir: the directory of the CLI's executable, for a tree that was built and not installed; or NULL. */
+/*
+ * All defaults. exe_dir: the directory of the CLI's executable, for a tree that was built and not
+ * installed; or NULL.
+ */
 void config_defaults(struct config *config, const char *exe_dir);
 
 /*
- * Read the text of a configuration over the defaults; `name` is what messages call it. seen, when not NULL, is set to
- * true for each of the config_n_keys keys that the text holds. 0, or -1 with err (ERR_USAGE, "NAME:LINE:COLUMN: what").
+ * Read the text of a configuration over the defaults; `name` is what messages call it. seen, when
+ * not NULL, is set to true for each of the config_n_keys keys that the text holds. 0, or -1 with
+ * err (ERR_USAGE, "NAME:LINE:COLUMN: what").
  */
 int config_parse(struct config *config, const char *name, const char *text, size_t len, bool *seen,
 		 struct err *err);

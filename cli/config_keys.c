@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 
-/* The one table of configuration keys. config.example.toml says the same in words; a test keeps the two together. */
+/*
+ * The one table of configuration keys. config.example.toml says the same in words; a test keeps the
+ * two together.
+ */
 #include "cli/config.h"
 
 #include "base/bug.h"

@@ -61,7 +61,10 @@ int copy_both_ways(int in, int out, int stream, struct err *err)
 
 	up = (struct way){ .from = in, .to = stream };
 	down = (struct way){ .from = stream, .to = out };
-	/* only the stream is ours to make non-blocking: in and out may be shared with the caller's shell */
+	/*
+	 * only the stream is ours to make non-blocking: in and out may be shared with the caller's
+	 * shell
+	 */
 	if (flags < 0 || fcntl(stream, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_sys(err, "the stream to the guest");
 	while (down.from >= 0 || down.len > 0) {

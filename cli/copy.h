@@ -6,8 +6,9 @@
 #include "base/err.h"
 
 /*
- * Copy in → stream and stream → out until both directions have ended. The end of `in` half-closes the stream
- * (shutdown SHUT_WR); the end of the stream ends the call: nobody is left to talk to. 0, or -1 with err.
+ * Copy in → stream and stream → out until both directions have ended. The end of `in` half-closes
+ * the stream (shutdown SHUT_WR); the end of the stream ends the call: nobody is left to talk to. 0,
+ * or -1 with err.
  */
 int copy_both_ways(int in, int out, int stream, struct err *err);
 

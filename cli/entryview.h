@@ -29,7 +29,10 @@ void entryview_make(struct entryview *view, const struct store_entry *entry, lon
 int entryview_left(const struct host_config *host, const struct store_entry *entry,
 		   long long *left_s, struct err *err);
 
-/* The object that `ls --format json` has one of per sandbox; whole adds what `show` shows. Owned by the caller. Pure. */
+/*
+ * The object that `ls --format json` has one of per sandbox; whole adds what `show` shows. Owned by
+ * the caller. Pure.
+ */
 json_t *entryview_json(const struct store_entry *entry, const struct entryview *view, bool whole);
 
 /* The guest's addresses in a slot, as text; ipv6 is "" where the host gives none. Pure. */

@@ -7,7 +7,10 @@
 
 #include "base/err.h"
 
-/* Small helpers over jansson. A text that may come from a guest is escaped as on a terminal: JSON must be UTF-8. */
+/*
+ * Small helpers over jansson. A text that may come from a guest is escaped as on a terminal: JSON
+ * must be UTF-8.
+ */
 void json_put_text(json_t *object, const char *key, const char *text);
 void json_put_number(json_t *object, const char *key, long long number);
 void json_put_bool(json_t *object, const char *key, int value);

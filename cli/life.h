@@ -16,8 +16,8 @@ struct life {
 };
 
 /*
- * The absolute date that it means at now_s, within the site's limits. With neither, the site's default life, and
- * *by_default is set. 0, or -1 with err (ERR_USAGE, naming the limits). Pure.
+ * The absolute date that it means at now_s, within the site's limits. With neither, the site's
+ * default life, and *by_default is set. 0, or -1 with err (ERR_USAGE, naming the limits). Pure.
  */
 int life_deadline(const struct life *life, const struct config *config, int64_t now_s,
 		  int64_t *deadline_s, bool *by_default, struct err *err);

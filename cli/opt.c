@@ -63,7 +63,9 @@ static void make_forms(struct forms *forms, const struct opts *opts)
 	}
 }
 
-/* getopt tells a bad short option by its letter, a bad long one only by the word that it stood in. */
+/*
+ * getopt tells a bad short option by its letter, a bad long one only by the word that it stood in.
+ */
 static int bad_option(const struct opts *opts, int id, struct err *err)
 {
 	const char *word = opts->argv[optind - 1];

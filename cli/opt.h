@@ -11,8 +11,8 @@ struct cli;
 struct verb;
 
 /*
- * The one option parser: getopt_long over a verb's table, plus --config, --help and (where the verb prints a table)
- * --format. Options may stand before or after names, up to "--".
+ * The one option parser: getopt_long over a verb's table, plus --config, --help and (where the verb
+ * prints a table) --format. Options may stand before or after names, up to "--".
  */
 struct opt {
 	int id; /* the letter, or for an option without one OPT_LONG + n; 0 ends the table */
@@ -27,21 +27,23 @@ struct opts {
 	struct cli *cli; /* its verb's table is what is parsed */
 	int argc;
 	char **argv;
-	bool stop_at_name; /* the first word that is no option ends them: what follows belongs to a command */
-	bool started; /* set by opt_next */
+	bool stop_at_name; /* the first word that is no option ends them: a command follows */
+	bool started;	   /* set by opt_next */
 };
 
 /*
- * The next option: its id, with *value set; 0 at the end; -1 with err, code ERR_USAGE. After --help, which is printed
- * here, -1 with code ERR_NONE: the verb just returns.
+ * The next option: its id, with *value set; 0 at the end; -1 with err, code ERR_USAGE. After
+ * --help, which is printed here, -1 with code ERR_NONE: the verb just returns.
  */
 int opt_next(struct opts *opts, const char **value, struct err *err);
 
 /* After the end: the words that are no options, a NULL-terminated list; *n counts them. */
 char **opt_rest(const struct opts *opts, int *n);
 
-/* For verbs without options of their own: parse to the end, return opt_rest, which must be min to max words (max -1: any
- * number). NULL with err otherwise. */
+/*
+ * For verbs without options of their own: parse to the end, return opt_rest, which must be min to
+ * max words (max -1: any number). NULL with err otherwise.
+ */
 char **opt_words(struct cli *cli, int argc, char **argv, int min, int max, int *n, struct err *err);
 
 /* What `mayfly help VERB` shows, on stdout. */

@@ -104,7 +104,9 @@ static int take_size(uint64_t *out, const char *option, const char *value, uint6
 	return 0;
 }
 
-/* The first bytes of a file tell whether it can be what it is given for; the monitor looks closer. */
+/*
+ * The first bytes of a file tell whether it can be what it is given for; the monitor looks closer.
+ */
 struct file_kind {
 	const char *what;
 	off_t offset;

@@ -53,8 +53,9 @@ enum {
 int request_option(struct request *request, int id, const char *value, struct err *err);
 
 /*
- * Resolve request, configuration and defaults into *spec, drawing id and keys; nothing on the host is changed. *by_default
- * is set when the life is the site's. The caller wipes the spec: it holds private keys. 0, or -1 with err.
+ * Resolve request, configuration and defaults into *spec, drawing id and keys; nothing on the host
+ * is changed. *by_default is set when the life is the site's. The caller wipes the spec: it holds
+ * private keys. 0, or -1 with err.
  */
 int request_resolve(const struct request *request, const struct config *config, int64_t now_s,
 		    struct spec *spec, bool *by_default, struct err *err);

@@ -12,7 +12,10 @@
 
 #define RESOLV_TEXT_MAX 16384
 
-/* An address that another machine could ask: no loopback, no "any", and no link-local (its zone means nothing inside). */
+/*
+ * An address that another machine could ask: no loopback, no "any", and no link-local (its zone
+ * means nothing inside).
+ */
 static bool is_usable(const char *text)
 {
 	struct in6_addr v6;

@@ -6,9 +6,9 @@
 #include "base/proto/spec.h"
 
 /*
- * The name servers that the host itself asks, for sandboxes to ask too: /etc/resolv.conf, or, where that names only a
- * server on the host's loopback, what systemd-resolved says it forwards to. Never a loopback address. Returns their
- * number, possibly 0.
+ * The name servers that the host itself asks, for sandboxes to ask too: /etc/resolv.conf, or, where
+ * that names only a server on the host's loopback, what systemd-resolved says it forwards to. Never
+ * a loopback address. Returns their number, possibly 0.
  */
 int resolv_upstreams(char out[SPEC_MAX_RESOLVERS][46]);
 

@@ -105,8 +105,10 @@ static bool type_is_known(const char *type, size_t len)
 	return false;
 }
 
-/* Does blob consist of whole RFC 4251 strings, at least two, the first of which is type? (All types of ours do, but for the
- * integers of ssh-rsa, which look the same.) */
+/*
+ * Does blob consist of whole RFC 4251 strings, at least two, the first of which is type? (All types
+ * of ours do, but for the integers of ssh-rsa, which look the same.)
+ */
 static bool blob_is_whole(const uint8_t *blob, size_t len, const char *type, size_t type_len)
 {
 	size_t at = 0, strings = 0;
@@ -128,7 +130,10 @@ static bool blob_is_whole(const uint8_t *blob, size_t len, const char *type, siz
 	return strings >= 2;
 }
 
-/* The line goes into a file that sshd reads: nothing in it but printable text and, in the comment, UTF-8. */
+/*
+ * The line goes into a file that sshd reads: nothing in it but printable text and, in the comment,
+ * UTF-8.
+ */
 static bool is_clean(const char *line, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

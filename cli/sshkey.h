@@ -8,7 +8,10 @@
 
 #include "base/err.h"
 
-/* ssh keys: made with BearSSL (ECDSA on NIST P-256, which OpenSSH reads), checked when users bring them. */
+/*
+ * ssh keys: made with BearSSL (ECDSA on NIST P-256, which OpenSSH reads), checked when users bring
+ * them.
+ */
 
 struct sshkey {
 	char private_pem[512]; /* "EC PRIVATE KEY", SEC 1; sshd(8) and ssh(1) read it */
@@ -16,18 +19,22 @@ struct sshkey {
 		[256]; /* "ecdsa-sha2-nistp256 BASE64 COMMENT", RFC 5656 §3.1, without a newline */
 };
 
-/* Draw a fresh key pair; the caller wipes it (explicit_bzero). comment: str_is_name text. 0, or -1 with err. */
+/*
+ * Draw a fresh key pair; the caller wipes it (explicit_bzero). comment: str_is_name text. 0, or -1
+ * with err.
+ */
 int sshkey_make(struct sshkey *key, const char *comment, struct err *err);
 
 /*
- * Is line (len characters, no newline) "TYPE BASE64[ COMMENT]" with a type that sshd accepts, and a blob whose own type is
- * the same? NULL, or what is wrong with it. Options in front are refused: they belong to sshd's own files. Pure.
+ * Is line (len characters, no newline) "TYPE BASE64[ COMMENT]" with a type that sshd accepts, and a
+ * blob whose own type is the same? NULL, or what is wrong with it. Options in front are refused:
+ * they belong to sshd's own files. Pure.
  */
 const char *sshkey_check_line(const char *line, size_t len);
 
 /*
- * Append the keys in the public key file at path (lines; empty ones and '#' comments are left out) to keys, a text of at
- * most size bytes. 0, or -1 with err (ERR_USAGE, "PATH:LINE: what").
+ * Append the keys in the public key file at path (lines; empty ones and '#' comments are left out)
+ * to keys, a text of at most size bytes. 0, or -1 with err (ERR_USAGE, "PATH:LINE: what").
  */
 int sshkey_read_file(const char *path, char *keys, size_t size, struct err *err);
 

@@ -37,7 +37,7 @@
 /* What is waited for, and what it is waited on with. */
 struct waiting {
 	int listener, progress, signals, child;
-	int stderr_fd; /* what a keeper that detaches says before it connects; -1: it writes where it should */
+	int stderr_fd; /* what a keeper that detaches says before it connects; -1: none */
 	bool unit;
 	bool terminal;
 	bool keeper_talks; /* its stderr is ours: it has said already what it reports */
@@ -83,7 +83,10 @@ static int catch_signals(struct err *err)
 	return fd < 0 ? err_sys(err, "signalfd") : fd;
 }
 
-/* The child waits here until its scope is made; a parent that goes or gives up ends it with SIGTERM. */
+/*
+ * The child waits here until its scope is made; a parent that goes or gives up ends it with
+ * SIGTERM.
+ */
 static bool wait_at_gate(int gate)
 {
 	char go;
@@ -92,8 +95,8 @@ static bool wait_at_gate(int gate)
 }
 
 /*
- * In the child: become the keeper. One in the foreground keeps our session, and ends with us whatever happens to us; the
- * other gets a session of its own and nothing of our terminal.
+ * In the child: become the keeper. One in the foreground keeps our session, and ends with us
+ * whatever happens to us; the other gets a session of its own and nothing of our terminal.
  */
 _Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd,
 				    int gate, pid_t parent)
@@ -143,7 +146,9 @@ static int fork_detached(struct start *start, struct waiting *waiting, char *con
 	return fork_keeper(start, waiting, argv, -1, err);
 }
 
-/* Where systemd runs, the child waits until it is in a scope of its own: only that may be divided. */
+/*
+ * Where systemd runs, the child waits until it is in a scope of its own: only that may be divided.
+ */
 static int fork_foreground(struct start *start, struct waiting *waiting, char *const argv[],
 			   struct err *err)
 {
@@ -299,7 +304,10 @@ static void drop_record(void *arg, const struct ctl_record *record)
 	(void)record;
 }
 
-/* A keeper that failed has undone its part; one that we gave up on is ended here. err keeps the first cause. */
+/*
+ * A keeper that failed has undone its part; one that we gave up on is ended here. err keeps the
+ * first cause.
+ */
 static void undo(struct start *start, const struct waiting *waiting)
 {
 	const char *const args[] = { "--destroy", start->spec->id, "--force", NULL };

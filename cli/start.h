@@ -12,10 +12,11 @@
 /*
  * Starting a keeper and waiting until its sandbox is ready.
  *
- * The spec goes to the spool, a progress socket listens, then the keeper starts: as a systemd unit of its own where
- * systemd runs, else as a process that detaches itself; for `run` as our child. It tells its steps, then READY or an
- * error; a keeper that dies before that is noticed. When the start fails, or is broken off by a signal, the keeper undoes
- * what it made; the spool file goes too.
+ * The spec goes to the spool, a progress socket listens, then the keeper starts: as a systemd unit
+ * of its own where systemd runs, else as a process that detaches itself; for `run` as our child. It
+ * tells its steps, then READY or an error; a keeper that dies before that is noticed. When the
+ * start fails, or is broken off by a signal, the keeper undoes what it made; the spool file goes
+ * too.
  */
 struct start {
 	const struct config *config;
@@ -24,8 +25,10 @@ struct start {
 	pid_t child;
 };
 
-/* 0 when the sandbox runs, else -1 with err and nothing left; its text is empty when a keeper in the foreground has said it
- * on our stderr. SIGINT, SIGTERM and SIGHUP are blocked on return. */
+/*
+ * 0 when the sandbox runs, else -1 with err and nothing left; its text is empty when a keeper in
+ * the foreground has said it on our stderr. SIGINT, SIGTERM and SIGHUP are blocked on return.
+ */
 int start_sandbox(struct start *start, struct err *err);
 
 #endif

@@ -8,13 +8,17 @@
 #include "base/proto/spec.h"
 
 /*
- * Which sandbox a word on the command line means: its name or its whole id. (A part of an id is no name: what was meant as
- * a name must not hit another sandbox.) 0, or -1 with err: ERR_USAGE, ERR_NOT_FOUND.
+ * Which sandbox a word on the command line means: its name or its whole id. (A part of an id is no
+ * name: what was meant as a name must not hit another sandbox.) 0, or -1 with err: ERR_USAGE,
+ * ERR_NOT_FOUND.
  */
 int target_find(const struct host_config *host, const char *word, char id[ID_SIZE],
 		struct err *err);
 
-/* As target_find; where nothing lives under that name, the id of the last one of that name whose receipt was kept. */
+/*
+ * As target_find; where nothing lives under that name, the id of the last one of that name whose
+ * receipt was kept.
+ */
 int target_find_gone(const struct host_config *host, const char *word, char id[ID_SIZE],
 		     struct err *err);
 

@@ -9,8 +9,8 @@
 #include "base/bug.h"
 
 /*
- * Length of the well-formed UTF-8 character at p that is no control character (Unicode 15 table 3-7), 0 when there is
- * none; more than len when it is cut off by the end.
+ * Length of the well-formed UTF-8 character at p that is no control character (Unicode 15 table
+ * 3-7), 0 when there is none; more than len when it is cut off by the end.
  */
 static size_t character(const unsigned char *p, size_t len)
 {

@@ -13,9 +13,9 @@ extern "C" {
 #include "base/err.h"
 
 /*
- * TOML through toml++, seen from C: the values of a document's sections, one call each, in no promised order. Two
- * levels are enough for a configuration; whatever lies deeper, and a value outside of any section, arrives as
- * TOML_OTHER, so that nothing in the document goes unseen.
+ * TOML through toml++, seen from C: the values of a document's sections, one call each, in no
+ * promised order. Two levels are enough for a configuration; whatever lies deeper, and a value
+ * outside of any section, arrives as TOML_OTHER, so that nothing in the document goes unseen.
  */
 enum toml_type {
 	TOML_SECTION, /* a section's head itself (also of an empty one): key is NULL */
@@ -38,12 +38,15 @@ struct toml_item {
 	size_t n_strings; /* may exceed TOML_MAX_STRINGS: the rest is not in strings */
 };
 
-/* Pointers in item live for the call only. 0, or -1 with err: reading stops, the position is put before its text. */
+/*
+ * Pointers in item live for the call only. 0, or -1 with err: reading stops, the position is put
+ * before its text.
+ */
 typedef int toml_item_fn(void *arg, const struct toml_item *item, struct err *err);
 
 /*
- * Read the document text (len bytes), called `name` in messages. 0, or -1 with err: code ERR_USAGE, the text begins
- * with "NAME:LINE:COLUMN: ".
+ * Read the document text (len bytes), called `name` in messages. 0, or -1 with err: code ERR_USAGE,
+ * the text begins with "NAME:LINE:COLUMN: ".
  */
 int toml_read(const char *name, const char *text, size_t len, toml_item_fn *fn, void *arg,
 	      struct err *err);

@@ -8,9 +8,10 @@
 #include "cli/config.h"
 
 /*
- * mayfly-keeper as a tool: `mayfly-keeper ARGS…` with the configuration's struct host_config on its stdin. Each struct
- * ctl_record on its stdout goes to take (texts are terminated); a CTL_ERROR becomes err instead.
- * Returns its exit code; -1 with err when it reported an error, couldn't be started or died.
+ * mayfly-keeper as a tool: `mayfly-keeper ARGS…` with the configuration's struct host_config on its
+ * stdin. Each struct ctl_record on its stdout goes to take (texts are terminated); a CTL_ERROR
+ * becomes err instead. Returns its exit code; -1 with err when it reported an error, couldn't be
+ * started or died.
  */
 typedef void tool_take_fn(void *arg, const struct ctl_record *record);
 int tool_run(const struct config *config, const char *const args[], tool_take_fn *take, void *arg,

@@ -32,7 +32,10 @@ bool unit_possible(void)
 	return sd_booted() > 0 && access("/run/systemd/private", F_OK) == 0;
 }
 
-/* The system bus, or systemd's own socket where no bus runs: root may use that too, as systemctl does. */
+/*
+ * The system bus, or systemd's own socket where no bus runs: root may use that too, as systemctl
+ * does.
+ */
 static int open_manager(sd_bus **bus)
 {
 	int rc = sd_bus_open_system(bus);

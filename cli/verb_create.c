@@ -41,7 +41,10 @@ static int read_options(struct cli *cli, int argc, char **argv, struct request *
 	return 0;
 }
 
-/* The keeper's symlink(2) decides; this only spares the user the wait. A link that leads nowhere is nobody's. */
+/*
+ * The keeper's symlink(2) decides; this only spares the user the wait. A link that leads nowhere is
+ * nobody's.
+ */
 static int check_free(const struct spec *spec, struct err *err)
 {
 	char path[PATHS_SIZE];

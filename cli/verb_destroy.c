@@ -2,9 +2,9 @@
 /* Copyright The mayfly authors */
 
 /*
- * destroy converges to absence: a running sandbox is asked through its keeper; one whose keeper is gone or does not answer
- * is torn down by the keeper as a tool, which needs nobody's cooperation. Several are ended side by side: the kernel's
- * grace periods then coalesce.
+ * destroy converges to absence: a running sandbox is asked through its keeper; one whose keeper is
+ * gone or does not answer is torn down by the keeper as a tool, which needs nobody's cooperation.
+ * Several are ended side by side: the kernel's grace periods then coalesce.
  */
 #include "cli/verbs.h"
 
@@ -63,7 +63,10 @@ static int tear_down(struct victim *victim, const struct config *config, bool fo
 	return code;
 }
 
-/* A keeper's "residue" is the answer; whatever else went wrong with asking it, the tool tries once more. */
+/*
+ * A keeper's "residue" is the answer; whatever else went wrong with asking it, the tool tries once
+ * more.
+ */
 static void finish(struct victim *victim, const struct config *config, bool force)
 {
 	int timeout_ms = (int)(config->host.stop_timeout_s + ANSWER_SLACK_S) * 1000;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 
-/* doctor: can this host run sandboxes? The keeper looks at the kernel; here we look at programs and files. */
+/*
+ * doctor: can this host run sandboxes? The keeper looks at the kernel; here we look at programs and
+ * files.
+ */
 #include "cli/verbs.h"
 
 #include <errno.h>

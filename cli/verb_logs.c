@@ -2,8 +2,9 @@
 /* Copyright The mayfly authors */
 
 /*
- * logs: the console ring of a running sandbox (struct launch_ring, written by its monitor), or the tail that was kept of
- * the last run. The head is the monitor's to write: nothing in it is believed but how far it says to have come.
+ * logs: the console ring of a running sandbox (struct launch_ring, written by its monitor), or the
+ * tail that was kept of the last run. The head is the monitor's to write: nothing in it is believed
+ * but how far it says to have come.
  */
 #include "cli/verbs.h"
 
@@ -80,8 +81,8 @@ static int ring_open(struct ring *ring, const char *path, struct err *err)
 }
 
 /*
- * Up to CHUNK bytes into buf: their number, 0 when there are no more now, -1 on a read error. What the writer has
- * overtaken meanwhile is left out: the head is read again after the bytes.
+ * Up to CHUNK bytes into buf: their number, 0 when there are no more now, -1 on a read error. What
+ * the writer has overtaken meanwhile is left out: the head is read again after the bytes.
  */
 static ssize_t ring_read(struct ring *ring, char *buf)
 {

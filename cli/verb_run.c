@@ -2,8 +2,9 @@
 /* Copyright The mayfly authors */
 
 /*
- * run: a sandbox in the foreground. Its keeper is our child; SIGTERM and SIGINT become its graceful stop and verified
- * teardown, and its exit is waited for before ours. With a command: the command's exit code; without: how it ended.
+ * run: a sandbox in the foreground. Its keeper is our child; SIGTERM and SIGINT become its graceful
+ * stop and verified teardown, and its exit is waited for before ours. With a command: the command's
+ * exit code; without: how it ended.
  */
 #include "cli/verbs.h"
 
@@ -51,7 +52,10 @@ static int draw_name(struct run *run, struct err *err)
 	return 0;
 }
 
-/* [IMAGE] [-- CMD…]. getopt moves words about, so how many stand behind "--" is counted before it runs. */
+/*
+ * [IMAGE] [-- CMD…]. getopt moves words about, so how many stand behind "--" is counted before it
+ * runs.
+ */
 static int words_behind_dashes(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -130,7 +134,10 @@ static int command_in_guest(const struct spec *spec, const struct run *run, int 
 	return stream < 0 ? -1 : agent_exec(stream, &command, &streams, err);
 }
 
-/* Ask to be told of the end: the answer comes when the keeper has torn down. -1: the keeper is already going. */
+/*
+ * Ask to be told of the end: the answer comes when the keeper has torn down. -1: the keeper is
+ * already going.
+ */
 static int ask_end(const struct spec *spec)
 {
 	struct ctl_request request = { .type = CTL_WAIT };
@@ -140,7 +147,10 @@ static int ask_end(const struct spec *spec)
 	return fd >= 0 && client_send(fd, &request, &ignored) == 0 ? fd_take(&fd) : -1;
 }
 
-/* Until the keeper has exited: signals go on to it, its word on the end is kept. Returns its exit code. */
+/*
+ * Until the keeper has exited: signals go on to it, its word on the end is kept. Returns its exit
+ * code.
+ */
 static int wait_end(pid_t keeper, int signals, int end_fd, struct ctl_record *end)
 {
 	int pidfd = pidfd_open(keeper, 0), status = 0;
@@ -170,7 +180,9 @@ static int wait_end(pid_t keeper, int signals, int end_fd, struct ctl_record *en
 	return WIFEXITED(status) ? WEXITSTATUS(status) : ERR_FAILED;
 }
 
-/* An end that somebody asked for is 0; the date is a time-out; the rest are failures of the guest. */
+/*
+ * An end that somebody asked for is 0; the date is a time-out; the rest are failures of the guest.
+ */
 static int code_of_end(const struct ctl_record *end)
 {
 	switch (end->code) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 
-/* ssh: OpenSSH's client over the sandbox's vsock. The host key was pinned when the sandbox was made. */
+/*
+ * ssh: OpenSSH's client over the sandbox's vsock. The host key was pinned when the sandbox was
+ * made.
+ */
 #include "cli/verbs.h"
 
 #include <errno.h>
@@ -43,7 +46,10 @@ static int connect_stdio(const struct cli *cli, const char *id, const char *name
 	return copy_both_ways(STDIN_FILENO, STDOUT_FILENO, stream, err);
 }
 
-/* Texts of ssh's command line. Those that ssh parses again are quoted for it and for the shell that runs ProxyCommand. */
+/*
+ * Texts of ssh's command line. Those that ssh parses again are quoted for it and for the shell that
+ * runs ProxyCommand.
+ */
 struct ssh_words {
 	char proxy[2 * PATH_MAX + 128];
 	char known_hosts[PATHS_SIZE + 32];
@@ -92,7 +98,10 @@ static int make_proxy(struct ssh_words *words, const struct cli *cli, const char
 	return 0;
 }
 
-/* Whom to log in as, and the name that the host key was pinned under; from the spec, where we may read it. */
+/*
+ * Whom to log in as, and the name that the host key was pinned under; from the spec, where we may
+ * read it.
+ */
 struct login {
 	char name[STR_NAME_MAX + 1];
 	char account[STR_NAME_MAX + 1];

@@ -5,7 +5,10 @@
 
 #include "cli/cli.h"
 
-/* The verbs' functions and option tables; each lives in verb_*.c. verbs.c holds the one table of them all. */
+/*
+ * The verbs' functions and option tables; each lives in verb_*.c. verbs.c holds the one table of
+ * them all.
+ */
 
 int verb_create(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_run(struct cli *cli, int argc, char **argv, struct err *err);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
-/* What the CLI decides and prints without a keeper: lives, resolvers, clean texts, tables, JSON, frames of an agent. */
+/*
+ * What the CLI decides and prints without a keeper: lives, resolvers, clean texts, tables, JSON,
+ * frames of an agent.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -291,7 +294,10 @@ static void guest_hangs_up(int fd, char *bytes)
 	(void)get_frame(fd, bytes);
 }
 
-/* Writes a lot before it reads anything: both sides' buffers are full, and nobody may wait for the other. */
+/*
+ * Writes a lot before it reads anything: both sides' buffers are full, and nobody may wait for the
+ * other.
+ */
 static void guest_floods(int fd, char *bytes)
 {
 	static char flood[GUEST_FRAME_MAX];

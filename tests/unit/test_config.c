@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
-/* The configuration: what is refused and where, and that the table of keys and config.example.toml say the same. */
+/*
+ * The configuration: what is refused and where, and that the table of keys and config.example.toml
+ * say the same.
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +26,10 @@ static int parse(const char *text, struct config *config, struct err *err)
 	return config_parse(config, "f.toml", text, strlen(text), NULL, err);
 }
 
-/* Every key of the table stands in the example with its default, and the example holds no other key. */
+/*
+ * Every key of the table stands in the example with its default, and the example holds no other
+ * key.
+ */
 static void test_example(void **state)
 {
 	static char text[65536];
