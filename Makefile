@@ -172,6 +172,11 @@ $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(
 	$(Q)$(CXX) -fsanitize=address,undefined -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsystemd
 
+# a link of its own: the guest's configuration and the host's share names
+$(B)/tests/unit/test_guest_init: $(B)/san/obj/tests/unit/test_guest_init.o $(call archives,san,guest-init base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
+
 $(B)/tests/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(call archives,fuzz,$(PURE))
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -fsanitize=address,undefined,fuzzer -fprofile-instr-generate -o $@ $< \

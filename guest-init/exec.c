@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #include "guest-init/frame.h"
 
 #define EXEC_MAX_WORDS 1024
+#define EXEC_CHUNK     16384
 
 struct command {
 	const char *user, *cwd;
@@ -157,7 +159,7 @@ static pid_t start(const struct command *command, struct relay *relay)
 /* Bytes of one of the command's streams to the host. False when the host is gone. */
 static bool forward_output(struct relay *relay, int *fd, uint32_t type)
 {
-	char bytes[16384];
+	char bytes[EXEC_CHUNK];
 	ssize_t n = read(*fd, bytes, sizeof(bytes));
 
 	if (n > 0)
@@ -201,7 +203,7 @@ static bool relay_until_exit(struct relay *relay)
 	for (;;) {
 		bool feeding = relay->pending_len > 0;
 		struct pollfd fds[] = {
-			{ .fd = feeding ? -1 : relay->connection, .events = POLLIN },
+			{ .fd = relay->connection, .events = feeding ? POLLRDHUP : POLLIN },
 			{ .fd = feeding ? relay->in : -1, .events = POLLOUT },
 			{ .fd = relay->out, .events = POLLIN },
 			{ .fd = relay->err, .events = POLLIN },
@@ -210,7 +212,7 @@ static bool relay_until_exit(struct relay *relay)
 
 		if (poll(fds, 5, -1) < 0 && errno != EINTR)
 			return false;
-		if (fds[0].revents != 0 && !take_input(relay))
+		if (fds[0].revents != 0 && (feeding || !take_input(relay)))
 			return false;
 		if (fds[1].revents != 0)
 			feed_command(relay);
@@ -223,13 +225,15 @@ static bool relay_until_exit(struct relay *relay)
 	}
 }
 
-/* What the pipes hold now; a background process that keeps one open isn't waited for. */
+/* What the pipe holds now; a background process that keeps it open, or goes on writing, isn't waited for. */
 static void drain(struct relay *relay, int *fd, uint32_t type)
 {
-	while (*fd >= 0) {
-		struct pollfd ready = { .fd = *fd, .events = POLLIN };
+	int left = 0;
 
-		if (poll(&ready, 1, 0) <= 0 || !forward_output(relay, fd, type))
+	if (*fd >= 0)
+		(void)ioctl(*fd, FIONREAD, &left);
+	for (; left > 0 && *fd >= 0; left -= EXEC_CHUNK) {
+		if (!forward_output(relay, fd, type))
 			return;
 	}
 }

@@ -14,8 +14,8 @@ enum service_kind { SERVICE_SSH_TCP, SERVICE_SSH_VSOCK, SERVICE_EXEC, SERVICE_KI
 /* Open all listening sockets into fds[SERVICE_KINDS]; -1 where it failed, which is said on the console. */
 void service_listen(int fds[SERVICE_KINDS]);
 
-/* A listening socket is readable: accept and serve one connection. At most SERVICE_MAX_CHILDREN run at a time; what
- * comes above that is closed at once. */
+/* A listening socket is readable: accept and serve one connection. At most SERVICE_MAX_CHILDREN of a kind run at
+ * a time; what comes above that, and on vsock what isn't the host, is closed at once. */
 void service_accept(enum service_kind kind, int listen_fd);
 
 /* A child of PID 1 has been reaped; when it was a connection's, another may be served. */
