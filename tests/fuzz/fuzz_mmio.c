@@ -327,7 +327,7 @@ static void vsock_packet(void)
 		.dst_cid = VSOCK_HOST_CID,
 		.src_port = port & 3,
 		.dst_port = port & 0x80 ? VSOCK_FIRST_HOST_PORT + (port >> 2 & 3) : port >> 2 & 3,
-		.len = next() * 16u,
+		.len = next() * 64u,
 		.type = VIRTIO_VSOCK_TYPE_STREAM,
 		.op = next() % 9,
 		.flags = next() & 3,
@@ -458,6 +458,20 @@ static void command(enum device device)
 	}
 }
 
+/* What no sanitizer sees. */
+static void check_vsock(const struct vsock *v)
+{
+	BUG_ON(v->n_rsts > VSOCK_MAX_RSTS);
+	for (uint32_t i = 0; i < VSOCK_MAX_CONNS; i++) {
+		const struct vsock_conn *conn = &v->conns[i];
+		bool has_stream = conn->state != VSOCK_FREE && conn->state != VSOCK_CLOSING;
+
+		BUG_ON(has_stream != slot_open[i]);
+		BUG_ON(conn->buf_len > VSOCK_BUF_LEN || conn->buf_start >= VSOCK_BUF_LEN);
+		BUG_ON(conn->state == VSOCK_FREE && conn->owed != 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum device device;
@@ -469,8 +483,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mem.regions[1] = (struct mem_region){ HIGH_GPA, HIGH_LEN, calloc(1, HIGH_LEN) };
 	device = next() % N_DEVICES;
 	init_model(device);
-	while (input_len > 0)
+	while (input_len > 0) {
 		command(device);
+		if (device == DEV_VSOCK)
+			check_vsock(&model.vsock);
+	}
 	free(mem.regions[0].host);
 	free(mem.regions[1].host);
 	return 0;
