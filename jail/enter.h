@@ -13,7 +13,7 @@
  * keeper as LAUNCH_MSG_FAILED by the caller.
  */
 struct jail_limits {
-	uint64_t file_bytes; /* RLIMIT_FSIZE: the largest of guest RAM (a memfd) and the disks */
+	uint64_t file_bytes; /* RLIMIT_FSIZE: the largest of the disks */
 	uint32_t n_threads;  /* threads the monitor will start, itself included */
 	uint32_t n_fds;	     /* highest descriptor number it may ever hold, plus one */
 };

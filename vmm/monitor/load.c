@@ -2,8 +2,6 @@
 /* Copyright The mayfly authors */
 #include "vmm/monitor/load.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,22 +13,38 @@
 #include "vmm/boot/mptable.h"
 #include "vmm/boot/pvh.h"
 
-#define LOAD_PAGE 4096u
+#define LOAD_PAGE      4096u
+#define LOAD_HUGE_PAGE (UINT64_C(2) << 20)
+
+/* Anonymous memory at a multiple of the huge page's size: a little more is mapped, and both ends are cut off. */
+static uint8_t *load_map_aligned(uint64_t len, struct err *err)
+{
+	uint8_t *p = mmap(NULL, len + LOAD_HUGE_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
+
+	if (p == MAP_FAILED) {
+		(void)err_sys(err, "guest memory");
+		return NULL;
+	}
+	before = -(uintptr_t)p & (LOAD_HUGE_PAGE - 1);
+	if ((before != 0 && munmap(p, before) < 0) ||
+	    munmap(p + before + len, LOAD_HUGE_PAGE - before) < 0) {
+		(void)err_sys(err, "guest memory");
+		return NULL;
+	}
+	return p + before;
+}
 
 int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err)
 {
-	uint8_t *host;
-	int fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t *host = load_map_aligned(memory_bytes, err);
 
-	if (fd < 0)
-		return err_sys(err, "guest memory");
-	if (ftruncate(fd, (off_t)memory_bytes) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return err_sys(err, "guest memory");
-	host = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (host == MAP_FAILED)
-		return err_sys(err, "guest memory");
-	(void)close(fd); /* the mapping holds it */
+	if (host == NULL)
+		return -1;
+	/* a nested page fault for each 4 KiB is what costs most until user code runs; a host without huge pages says
+	 * EINVAL and goes without */
+	(void)madvise(host, memory_bytes, MADV_HUGEPAGE);
 	/* what a guest had in memory isn't for a core dump on the host */
 	if (madvise(host, memory_bytes, MADV_DONTDUMP) < 0)
 		return err_sys(err, "guest memory");

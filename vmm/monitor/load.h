@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "vmm/mem/mem.h"
 
-/* Make guest RAM: a memfd of fixed size, mapped shared. 0, or -1 with err. */
+/* Make guest RAM: private anonymous memory in huge pages where the host has them, of which memory_bytes is a multiple.
+ * 0, or -1 with err. */
 int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err);
 
 /* Put kernel, initrd (none when the file is empty), command line, MP table and PVH start info into guest memory; *entry

@@ -18,10 +18,10 @@
 
 static struct machine machine;
 
-/* The largest file it writes to is guest memory or a disk. */
+/* The largest file it writes to is a disk. */
 static uint64_t main_max_file(const struct launch_record *record)
 {
-	uint64_t max = record->memory_bytes;
+	uint64_t max = 0;
 	struct stat st;
 
 	for (uint32_t i = 0; i < record->n_disks; i++) {
