@@ -14,8 +14,8 @@
  * A device as the transport sees it, and the transport as a device sees it. mmio knows queues and
  * status but no device; devices know no register; only the machine knows both. Everything here is
  * pure: no descriptor, no system call, no clock. All calls are made with the machine's lock held:
- * registers (and so reset) on a vCPU thread, all else on the I/O thread. The embedding
- * struct has its virtio_dev as first member, called dev.
+ * registers (and so reset) on a vCPU thread, all else on the I/O thread. The embedding struct has
+ * its virtio_dev as first member, called dev.
  */
 #define VIRTIO_MAX_QUEUES 3
 
@@ -27,7 +27,7 @@ struct virtio_model {
 	uint32_t n_queues;
 	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; small ones boot faster */
 	uint32_t config_len;
-	/* Fill out[0 … len) from the config space at offset; the transport has checked the range. */
+	/* Fill out[0 … len) from the config space at offset; mmio has checked the range. */
 	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
 	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others.
 	 * True: more is left, kick again after the other work. I/O thread only. Ignored while the

@@ -28,8 +28,8 @@ void mmio_init(struct mmio_dev *mmio, struct virtio_dev *dev);
 void mmio_read(struct mmio_dev *mmio, uint64_t offset, void *data, uint32_t len);
 
 /* Returns the queues that the I/O thread now has to serve (bit q: kick queue q): a QueueNotify that
- * took this way instead of the ioeventfd's, or all of them at DRIVER_OK. May call the
- * model's reset. */
+ * took this way instead of the ioeventfd's, or all of them at DRIVER_OK. May
+ * call the model's reset. */
 uint32_t mmio_write(struct mmio_dev *mmio, uint64_t offset, const void *data, uint32_t len);
 
 #endif

@@ -188,7 +188,7 @@ bool virtq_wants_interrupt(const struct virtq *q, const struct mem *mem)
 	const struct vring_avail *avail = avail_ring(q, mem);
 
 	/* used->idx must be seen before flags is read. Pairs with the driver's full barrier between
-	 * clearing NO_INTERRUPT and looking at used->idx a last time: one of us notices the other. */
+	 * clearing NO_INTERRUPT and looking at used->idx a last time: one of us sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return (__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }

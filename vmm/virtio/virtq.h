@@ -60,7 +60,7 @@ enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq
 /* Give back the chain popped last, untouched: the next pop finds it again. */
 void virtq_unpop(struct virtq *q);
 
-/* Hand the chain back to the driver; written: bytes written to its writable part, from its start. */
+/* Hand the chain back to the driver; written: bytes written from the start of its writable part. */
 void virtq_push(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written);
 
 /* True unless the driver asked for no interrupts. Call once after the last push of a batch. */

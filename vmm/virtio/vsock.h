@@ -15,7 +15,7 @@
  *
  *	slot = vsock_free_slot(v);	remember the descriptor as the slot's stream
  *	vsock_connect(v, slot, port);	the host connects to the guest's port, or
- *	vsock_offer(v, slot, port);	the guest's next connection to this host port gets the stream
+ *	vsock_offer(v, slot, port);	the guest's next connection to this host port gets it
  *
  * The stream's end always comes as backend->closed(slot): also when the guest refuses or is reset.
  * Offers, and connects that the guest has not been told of yet, survive a reset (each driver starts

@@ -4,8 +4,8 @@
  * What is owed to the guest, and ends of connections.
  *
  * Packets need a receive buffer of the guest's, which it may not give for a long time. So nothing
- * is sent at once: a connection owes packets, one bit each, so that they coalesce, and they are paid
- * as far as buffers go.
+ * is sent at once: a connection owes packets, one bit each, so that they coalesce, and they are
+ * paid as far as buffers go.
  */
 #include "vmm/virtio/vsock_conn.h"
 

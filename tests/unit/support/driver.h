@@ -166,8 +166,8 @@ static inline void driver_make_ring(struct driver *d, struct ring *r, uint16_t s
 	r->used_gpa = driver_alloc(d, 6 + 8ull * size);
 }
 
-/* All of the way to DRIVER_OK; the queues that the machine would now kick. Each queue has size entries or its
- * maximum, whichever is less. */
+/* All of the way to DRIVER_OK; the queues that the machine would now kick. Each queue has size
+ * entries or its maximum, whichever is less. */
 static inline uint32_t driver_start(struct driver *d, struct virtio_dev *dev, uint64_t features,
 				    uint16_t size)
 {
