@@ -38,6 +38,7 @@ struct reap {
 	struct deadline_now now;
 	struct clock_record clock;
 	struct store_entry entry; /* of the one looked at; large */
+	int state_fd, run_fd;	  /* its directories then; -1: not there */
 	unsigned failures;
 	struct err first;
 };
@@ -89,6 +90,17 @@ static bool reap_saw_ready(const struct journal_line *line, void *arg)
 	return !*ran;
 }
 
+static int reap_hold(const char *dir)
+{
+	return open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void reap_release(struct reap *r)
+{
+	fd_close(&r->state_fd);
+	fd_close(&r->run_fd);
+}
+
 static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 {
 	const struct store_entry *e = &r->entry;
@@ -96,10 +108,13 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	struct err ignored;
 
 	*f = (struct reap_facts){ 0 };
+	reap_release(r);
+	r->state_fd = reap_hold(paths_sandbox(r->host, id, NULL, path));
+	r->run_fd = reap_hold(paths_run(r->host, id, NULL, path));
 	if (entry_load(r->host, id, &r->entry, &ignored) < 0)
 		memset(&r->entry, 0, sizeof(r->entry));
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
-	f->here = access(paths_run(r->host, id, NULL, path), F_OK) == 0;
+	f->here = r->run_fd >= 0;
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
@@ -155,6 +170,35 @@ static int reap_kill_keeper(const struct status_record *status, struct err *err)
 	return 0;
 }
 
+/* The lock that was only taken to look. */
+static void reap_let_go(const struct reap *r, const char *id)
+{
+	char path[PATHS_SIZE];
+
+	(void)unlink(paths_run(r->host, id, "lock", path));
+	(void)rmdir(paths_run(r->host, id, NULL, path));
+}
+
+/* A directory that was removed has no links left. */
+static bool reap_is_removed(int dirfd)
+{
+	struct stat st;
+
+	return dirfd >= 0 && (fstat(dirfd, &st) < 0 || st.st_nlink == 0);
+}
+
+/* Since the look it has been ended, or another one has been made. */
+static bool reap_has_changed(const struct reap *r, const char *id)
+{
+	char path[PATHS_SIZE];
+
+	return reap_is_removed(r->state_fd) || reap_is_removed(r->run_fd) ||
+	       (r->state_fd < 0 && access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0);
+}
+
+enum reap_done { REAP_DONE, REAP_NOT_OURS };
+
+/* REAP_DONE, REAP_NOT_OURS (somebody holds its lock, or it is another than was looked at), or -1 with err. */
 static int reap_teardown(struct reap *r, const char *id, enum teardown_depth depth, uint32_t reason,
 			 struct err *err)
 {
@@ -167,15 +211,18 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 	auto_fd lock = lock_claim(r->host, id, err);
 
 	if (lock < 0)
-		return err_set(err, ERR_FAILED, "its lock is held");
+		return err->os_errno == EAGAIN ? REAP_NOT_OURS : -1;
+	if (reap_has_changed(r, id)) {
+		reap_let_go(r, id);
+		return REAP_NOT_OURS;
+	}
 	memcpy(t.id, id, ID_SIZE);
-	return teardown_run(&t, err);
+	return teardown_run(&t, err) < 0 ? -1 : REAP_DONE;
 }
 
 /* Nothing runs, its date has not come: book what has elapsed, and say how the last run ended if nobody could. */
 static int reap_book(struct reap *r, const char *id, struct err *err)
 {
-	char path[PATHS_SIZE], dir[PATHS_SIZE];
 	auto_fd lock = lock_claim(r->host, id, err);
 	int rc = 0;
 
@@ -187,8 +234,7 @@ static int reap_book(struct reap *r, const char *id, struct err *err)
 		deadline_account(&r->entry.deadline, &r->now);
 		rc = deadline_write(r->host, id, &r->entry.deadline, err);
 	}
-	(void)unlink(paths_run(r->host, id, "lock", path));
-	(void)rmdir(paths_run(r->host, id, NULL, dir));
+	reap_let_go(r, id);
 	return rc;
 }
 
@@ -205,7 +251,7 @@ static bool reap_one(const char *id, void *arg)
 	uint32_t reason;
 	enum reap_act act;
 	char text[96];
-	int rc = 0;
+	int rc = REAP_DONE;
 
 	reap_look(r, id, &facts);
 	act = reap_decide(&facts, &reason);
@@ -218,13 +264,15 @@ static bool reap_one(const char *id, void *arg)
 	}
 	if (!r->dry_run && act == REAP_KILL_THEN_ALL)
 		rc = reap_kill_keeper(&r->entry.status, &err);
-	if (!r->dry_run && rc == 0)
+	if (!r->dry_run && rc == REAP_DONE)
 		rc = reap_teardown(r, id, act == REAP_STOP ? TEARDOWN_STOP : TEARDOWN_ALL, reason,
 				   &err);
 	if (rc < 0) {
 		reap_failed(r, id, &err);
 		return true;
 	}
+	if (rc == REAP_NOT_OURS)
+		return true;
 	(void)snprintf(text, sizeof(text), "%s: %s%s", status_reason_word(reason),
 		       r->dry_run ? "would be " : "", words[act]);
 	reap_say(r, id, 0, text);
@@ -301,7 +349,9 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	char path[PATHS_SIZE];
 	auto_fd lock = -1;
 
-	r = (struct reap){ .host = host, .sink = sink, .dry_run = dry_run };
+	r = (struct reap){
+		.host = host, .sink = sink, .dry_run = dry_run, .state_fd = -1, .run_fd = -1
+	};
 	if (access(host->state_dir, F_OK) < 0 && access(host->run_dir, F_OK) < 0)
 		return 0; /* mayfly has never been here */
 	if (paths_make(host, err) < 0)
@@ -313,6 +363,7 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 		return -1;
 	reap_slots(&r);
 	reap_spool(&r);
+	reap_release(&r);
 	if (r.failures == 0)
 		return 0;
 	*err = r.first;
@@ -324,8 +375,9 @@ int reap_destroy(const struct host_config *host, const char *id, bool force,
 {
 	static struct reap r;
 	struct reap_facts facts;
+	int rc;
 
-	r = (struct reap){ .host = host, .sink = sink };
+	r = (struct reap){ .host = host, .sink = sink, .state_fd = -1, .run_fd = -1 };
 	if (!id_is_valid(id))
 		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
 	if (reap_begin(&r, err) < 0 || entry_load(host, id, &r.entry, err) < 0)
@@ -335,7 +387,10 @@ int reap_destroy(const struct host_config *host, const char *id, bool force,
 		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
 	if (facts.held && reap_kill_keeper(&r.entry.status, err) < 0)
 		return -1;
-	if (reap_teardown(&r, id, TEARDOWN_ALL, END_DESTROYED, err) < 0)
+	rc = reap_teardown(&r, id, TEARDOWN_ALL, END_DESTROYED, err);
+	if (rc == REAP_NOT_OURS)
+		return err_set(err, ERR_FAILED, "somebody else is ending or starting it");
+	if (rc < 0)
 		return -1;
 	reap_say(&r, id, 0, "destroyed: removed");
 	return 0;

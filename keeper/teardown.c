@@ -77,6 +77,7 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 	struct teardown *t = arg;
 	char value[32];
 
+	t->told = line->word == JOURNAL_EVENT && strncmp(line->text, "gone ", 5) == 0;
 	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)
 		return true;
 	if (strcmp(line->kind, "name") == 0)
@@ -141,7 +142,7 @@ void teardown_look(struct teardown *t)
 	if (journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t,
 			 &ignored) < 0)
 		(void)journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, &ignored);
-	if (t->journal_fd < 0)
+	if (t->journal_fd < 0 && !t->told) /* how it ended is said once */
 		t->journal_fd =
 			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
 	teardown_look_slot(t);

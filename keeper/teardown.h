@@ -44,6 +44,7 @@ struct teardown {
 	ino_t cgroup_inode;	       /* 0: made, but never recorded */
 	pid_t monitor_pid;
 	uint64_t monitor_start;
+	bool told;	  /* the receipt has its last line */
 	unsigned residue; /* rows that left something */
 };
 
