@@ -41,7 +41,8 @@ static bool control_frames(struct control *control, control_frame_fn *fn, void *
 			return false;
 		if (control->have - at - sizeof(head) < head.len)
 			break;
-		fn(arg, head.type, control->buf + at + sizeof(head), head.len);
+		if (!fn(arg, head.type, control->buf + at + sizeof(head), head.len))
+			return false;
 		at += sizeof(head) + head.len;
 	}
 	memmove(control->buf, control->buf + at, control->have - at);

@@ -11,8 +11,8 @@
 #include "base/proto/guest.h"
 
 /*
- * The control stream to mayfly-init. The guest's end belongs to a guest: a frame that is too long or that can't be sent
- * closes the stream, an unknown one is skipped, nothing is ever waited for.
+ * The control stream to mayfly-init. The guest's end belongs to a guest: a frame that is too long, that
+ * nobody wants or that can't be sent closes the stream; nothing is ever waited for.
  */
 struct control {
 	int fd; /* our end; -1: closed */
@@ -20,8 +20,8 @@ struct control {
 	unsigned char buf[sizeof(struct guest_frame) + GUEST_FRAME_MAX];
 };
 
-/* Called for each whole frame. */
-typedef void control_frame_fn(void *arg, uint32_t type, const void *payload, uint32_t len);
+/* Called for each whole frame; false: the guest talks nonsense. */
+typedef bool control_frame_fn(void *arg, uint32_t type, const void *payload, uint32_t len);
 
 /* Make the pair; *peer is the monitor's end, owned by the caller. 0, or -1 with err. */
 int control_open(struct control *control, int *peer, struct err *err);

@@ -38,6 +38,7 @@ struct life {
 	enum life_state state;
 	uint32_t reason;    /* enum end_reason, decided once; 0: not yet */
 	char text[112];	    /* the reason in words */
+	bool guest_ready;   /* the guest told that it is */
 	uint32_t guest_end; /* enum guest_end_reason that the guest told; 0: none */
 	char guest_text[64];
 	uint32_t launch_end; /* enum launch_end_reason that the monitor told; 0: none */

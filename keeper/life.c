@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "base/str.h"
 #include "jail/filter.h"
 #include "keeper/date.h"
+#include "keeper/hear.h"
 #include "keeper/progress.h"
 #include "store/status.h"
 
@@ -239,74 +239,13 @@ static void life_note_death(struct keeper *k, enum life_event event)
 
 /* ---- what arrives ---- */
 
-static void life_guest_frame(void *arg, uint32_t type, const void *payload, uint32_t len)
-{
-	struct keeper *k = arg;
-	struct guest_end end;
-
-	if (type == GUEST_READY && len == sizeof(struct guest_ready))
-		life_event(k, LIFE_GUEST_READY);
-	if (type != GUEST_END || len != sizeof(end) || k->life.guest_end)
-		return;
-	memcpy(&end, payload, sizeof(end));
-	end.text[sizeof(end.text) - 1] = '\0';
-	k->life.guest_end = end.reason;
-	(void)snprintf(k->life.guest_text, sizeof(k->life.guest_text), "%.60s", end.text);
-}
-
-struct life_packet {
-	struct launch_msg msg;
-	union {
-		struct launch_text text;
-		struct launch_end end;
-		struct launch_trap trap;
-	};
-};
-
-/* One packet of the monitor, which may be hostile; false when there is none. */
-static bool life_monitor_packet(struct keeper *k)
-{
-	struct life_packet packet;
-	ssize_t n;
-
-	memset(&packet, 0, sizeof(packet));
-	n = k->channel_fd < 0 ? -1 : recv(k->channel_fd, &packet, sizeof(packet), MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		fd_close(&k->channel_fd);
-	if (n < (ssize_t)sizeof(packet.msg))
-		return false;
-	switch (packet.msg.type) {
-	case LAUNCH_MSG_READY:
-		life_event(k, LIFE_MONITOR_READY);
-		break;
-	case LAUNCH_MSG_FAILED:
-		packet.text.text[sizeof(packet.text.text) - 1] = '\0';
-		if (k->life.state == LIFE_LAUNCHING)
-			(void)snprintf(k->life.text, sizeof(k->life.text), "%.*s",
-				       (int)sizeof(k->life.text) - 1, packet.text.text);
-		break;
-	case LAUNCH_MSG_END:
-		k->life.launch_end = packet.end.reason;
-		k->life.launch_detail = packet.end.detail;
-		break;
-	case LAUNCH_MSG_TRAP:
-		k->life.trapped = true;
-		(void)snprintf(k->life.text, sizeof(k->life.text), "system call %u on thread %u",
-			       packet.trap.syscall, packet.trap.thread);
-		break;
-	default:
-		break;
-	}
-	return true;
-}
-
 /* Its last words were sent before it died: the channel is emptied first. */
 static void life_monitor_gone(struct keeper *k)
 {
-	for (int i = 0; i < 64 && life_monitor_packet(k); i++)
+	for (int i = 0; i < 64 && hear_monitor(k); i++)
 		;
 	if (k->control.fd >= 0)
-		control_read(&k->control, life_guest_frame, k);
+		control_read(&k->control, hear_guest, k);
 	life_event(k, LIFE_MONITOR_GONE);
 }
 
@@ -315,7 +254,7 @@ static void life_channel_over(struct keeper *k)
 {
 	struct pollfd dead = { .fd = k->child.pidfd, .events = POLLIN };
 
-	if (poll(&dead, 1, LIFE_EXIT_MS) <= 0)
+	if (poll(&dead, 1, LIFE_EXIT_MS) <= 0 && !k->life.text[0])
 		(void)str_copy(k->life.text, sizeof(k->life.text),
 			       "the monitor closed its channel");
 	life_monitor_gone(k);
@@ -366,10 +305,10 @@ static void life_turn(struct keeper *k)
 	serve_poll(&k->serve, &fds[LIFE_POLL_SERVE]);
 	if (poll(fds, LIFE_POLL_FDS, -1) < 0)
 		return;
-	if (fds[LIFE_POLL_CHANNEL].revents && !life_monitor_packet(k) && k->channel_fd < 0)
+	if (fds[LIFE_POLL_CHANNEL].revents && !hear_monitor(k) && k->channel_fd < 0)
 		life_channel_over(k);
 	if (fds[LIFE_POLL_CONTROL].revents)
-		control_read(&k->control, life_guest_frame, k);
+		control_read(&k->control, hear_guest, k);
 	if (fds[LIFE_POLL_MONITOR].revents)
 		life_monitor_gone(k);
 	if (fds[LIFE_POLL_SIGNAL].revents)

@@ -38,7 +38,7 @@ enum launch_fd {
  */
 enum launch_msg_type {
 	LAUNCH_MSG_RECORD = 1, /* keeper → monitor: struct launch_record */
-	LAUNCH_MSG_READY = 2,  /* monitor → keeper: nothing */
+	LAUNCH_MSG_READY = 2,  /* monitor → keeper: the jail stands */
 	LAUNCH_MSG_FAILED = 3, /* monitor → keeper: struct launch_text; the monitor exits */
 	LAUNCH_MSG_CONNECT =
 		4, /* keeper → monitor, with one fd (SOCK_STREAM): connect it to the guest's vsock port */
@@ -51,7 +51,7 @@ enum launch_msg_type {
 
 struct launch_msg {
 	uint32_t type; /* enum launch_msg_type */
-	uint32_t arg;  /* CONNECT, OFFER: the vsock port; else 0 */
+	uint32_t arg;  /* CONNECT, OFFER: the vsock port; READY: enum jail_enter_flags; else 0 */
 };
 
 enum launch_flags {

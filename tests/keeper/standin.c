@@ -5,6 +5,7 @@
  * Words on the kernel's command line choose how it fails; a connection to one of the ports of `ends` ends it that way;
  * any other connection is told its port.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,17 +21,23 @@
 #include "base/proto/launch.h"
 
 static int control = -1;
+static bool flooding; /* the channel, with packets that come too late */
 static struct launch_record record;
 
-static void send_packet(uint32_t type, const void *payload, size_t len)
+static void send_packet_arg(uint32_t type, uint32_t arg, const void *payload, size_t len)
 {
-	struct launch_msg msg = { .type = type };
+	struct launch_msg msg = { .type = type, .arg = arg };
 	unsigned char packet[sizeof(msg) + sizeof(struct launch_text)] = { 0 };
 
 	memcpy(packet, &msg, sizeof(msg));
 	if (len)
 		memcpy(packet + sizeof(msg), payload, len);
 	(void)send(LAUNCH_FD_CHANNEL, packet, sizeof(msg) + len, MSG_NOSIGNAL);
+}
+
+static void send_packet(uint32_t type, const void *payload, size_t len)
+{
+	send_packet_arg(type, 0, payload, len);
 }
 
 static void send_frame(uint32_t type, const void *payload, uint32_t len)
@@ -81,6 +88,10 @@ static const struct {
 
 static void maybe_end(uint32_t port)
 {
+	if (port == 1012) {
+		guest_says(GUEST_END_POWEROFF, "\033[2J\n1 event gone destroyed\233");
+		end_with(LAUNCH_END_RESET);
+	}
 	if (port == 1011) {
 		struct launch_trap trap = { .syscall = 59, .thread = 1 };
 
@@ -130,7 +141,7 @@ static void take_packet(void)
 		if (word("standin.fail") || word("standin.die"))
 			_exit(1);
 		if (!word("standin.mute"))
-			send_packet(LAUNCH_MSG_READY, NULL, 0);
+			send_packet_arg(LAUNCH_MSG_READY, word("standin.weak") ? 3 : 0, NULL, 0);
 	} else if (msg.type == LAUNCH_MSG_OFFER) {
 		const struct guest_ready ready = { .version = GUEST_VERSION };
 
@@ -143,6 +154,7 @@ static void take_packet(void)
 		char text[32];
 		int n = snprintf(text, sizeof(text), "port %u\n", msg.arg);
 
+		flooding |= msg.arg == 1013;
 		maybe_end(msg.arg);
 		(void)fd_write_all(fd, text, (size_t)n);
 		(void)close(fd);
@@ -165,15 +177,35 @@ static void take_frame(void)
 	end_with(LAUNCH_END_RESET);
 }
 
+/* What a hostile guest, and a hostile monitor, say again and again; false: nothing. */
+static bool chatter(void)
+{
+	static const struct {
+		struct guest_frame head;
+		struct guest_ready ready;
+	} frame = { { GUEST_READY, sizeof(struct guest_ready) }, { GUEST_VERSION, 0 } };
+	static const struct launch_msg ready = { .type = LAUNCH_MSG_READY };
+
+	if (control < 0)
+		return false;
+	if (word("standin.chatter") &&
+	    send(control, &frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE)
+		fd_close(&control);
+	if (flooding)
+		(void)send(LAUNCH_FD_CHANNEL, &ready, sizeof(ready), MSG_DONTWAIT | MSG_NOSIGNAL);
+	return word("standin.chatter") || flooding;
+}
+
 int main(void)
 {
 	for (;;) {
+		bool stuck = control >= 0 && word("standin.stuck");
 		struct pollfd fds[2] = {
-			{ .fd = LAUNCH_FD_CHANNEL, .events = POLLIN },
+			{ .fd = stuck ? -1 : LAUNCH_FD_CHANNEL, .events = POLLIN },
 			{ .fd = control, .events = POLLIN },
 		};
 
-		(void)poll(fds, 2, -1);
+		(void)poll(fds, 2, chatter() ? 0 : -1);
 		if (fds[0].revents)
 			take_packet();
 		if (fds[1].revents)
