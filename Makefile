@@ -27,7 +27,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wcast-qual -Wstrict-proto
 COMMON := -std=gnu17 -g -I. -I$(B)/gen -D_GNU_SOURCE -MMD -MP $(WARNINGS) -fstack-protector-strong
 
 MUSL := /usr/lib/x86_64-linux-musl
-GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 
 CFLAGS_host := $(COMMON) -O2 -fPIE -D_FORTIFY_SOURCE=2 $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null)
 CFLAGS_vmm := $(COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
@@ -85,7 +85,9 @@ $(B)/san/obj/%.o: %.cc | generated
 .PHONY: generated
 generated: $(B)/uapi/.staged $(B)/gen/jail/filters.h
 
+# once for a fresh tree: say what is missing before a compiler does
 $(B)/uapi/.staged:
+	@packaging/install-build-deps --check
 	@mkdir -p $(B)/uapi
 	@ln -sfn /usr/include/linux $(B)/uapi/linux
 	@ln -sfn /usr/include/asm-generic $(B)/uapi/asm-generic
@@ -93,7 +95,7 @@ $(B)/uapi/.staged:
 	@touch $@
 
 # libseccomp runs here, at build time; the monitor installs the bytes
-$(B)/host/bin/filtergen: jail/gen/filtergen.c $(wildcard jail/*.h)
+$(B)/host/bin/filtergen: jail/gen/filtergen.c $(wildcard jail/*.h) | $(B)/uapi/.staged
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE $(WARNINGS) -o $@ $< -lseccomp
 
@@ -205,20 +207,23 @@ $(BIN)/mayfly-vmm-probe: $(B)/vmm/obj/vmm/monitor/main.o $(B)/vmm/obj/tests/jail
 		$(call archives,vmm,$(VMM_FOLDERS))
 	$(link_vmm)
 
-.PHONY: deps test demo bench clean
+.PHONY: root deps test demo bench clean
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "mayfly: this needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
+
 deps:
 	$(Q)packaging/install-build-deps
 
 # a second make: the first one may have run before the packages (and pkg-config's answers) were there
-test: deps
+test: root deps
 	$(Q)$(MAKE) --no-print-directory all guest unit fuzz tools
 	$(Q)tests/run
 
-demo: deps
+demo: root deps
 	$(Q)$(MAKE) --no-print-directory all guest
 	$(Q)demo/demo
 
-bench: deps
+bench: root deps
 	$(Q)$(MAKE) --no-print-directory all guest
 	$(Q)bench/run
 
