@@ -316,10 +316,14 @@ static void host_has_none_or_fails(void **state)
 	(void)state;
 	ADD(&d, 0, { a, 1530, true });
 	net_rx(&net);
-	host_error = -EIO;
+	assert_true(net_wants_rx(&net));
+	host_error = -EBADFD; /* and readable for ever */
 	net_rx(&net);
 	driver_expect_nothing(&d, 0);
 	assert_int_equal(d.n_irqs, 0);
+	assert_false(net_wants_rx(&net));
+	host_error = 0;
+	assert_false(driver_kick(&d, NET_QUEUE_RX));
 	assert_true(net_wants_rx(&net));
 }
 

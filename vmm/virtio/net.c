@@ -5,6 +5,7 @@
 #include "vmm/virtio/net.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include <string.h>
@@ -68,6 +69,8 @@ static enum recv_result recv_frame(struct net *net, const struct virtq_chain *ch
 
 	iov[n++] = (struct iovec){ .iov_base = &spill, .iov_len = sizeof(spill) };
 	got = net->backend->recv(net->ctx, iov, (int)n);
+	if (got < 0 && got != -EAGAIN)
+		net->rx_starved = true; /* a tap that is gone is always readable */
 	if (got <= 0)
 		return RECV_NONE;
 	if (got < NET_HDR_LEN + NET_MIN_FRAME_LEN || got > (ssize_t)(NET_HDR_LEN + room))

@@ -27,7 +27,7 @@ struct net_backend {
 	ssize_t (*send)(void *ctx, const struct iovec *iov,
 			int n); /* bytes, or -errno: the frame is lost */
 	ssize_t (*recv)(void *ctx, const struct iovec *iov,
-			int n); /* bytes with header, -EAGAIN: none there */
+			int n); /* bytes with header, -EAGAIN: none there, else broken */
 };
 
 struct net {
@@ -35,7 +35,7 @@ struct net {
 	const struct net_backend *backend;
 	void *ctx;
 	uint8_t mac[6];
-	bool rx_starved; /* the receive queue was found empty, and no kick came since */
+	bool rx_starved; /* no buffer, or the backend is broken; and no kick came since */
 	uint64_t n_rx_dropped;
 	uint64_t n_tx_dropped;
 };
