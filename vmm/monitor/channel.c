@@ -25,6 +25,14 @@ void channel_send(enum launch_msg_type type, const void *body, size_t len)
 	(void)!writev(LAUNCH_FD_CHANNEL, iov, len == 0 ? 1 : 2);
 }
 
+void channel_ready(uint32_t jail_flags)
+{
+	struct launch_msg head = { .type = LAUNCH_MSG_READY, .arg = jail_flags };
+	const struct iovec iov = { &head, sizeof(head) };
+
+	(void)!writev(LAUNCH_FD_CHANNEL, &iov, 1);
+}
+
 /* The first descriptor of the message; the others are closed. Descriptors come in one control message, the only kind
  * that this socket gets. */
 static int channel_take_fd(struct msghdr *msg)

@@ -18,6 +18,9 @@
 /* Send a message with len bytes behind its head. Errors are ignored: a dead keeper is seen by channel_receive. */
 void channel_send(enum launch_msg_type type, const void *body, size_t len);
 
+/* The jail stands, without the walls named in jail_flags (enum jail_enter_flags). */
+void channel_ready(uint32_t jail_flags);
+
 /* Receive a message: *head, and up to size bytes behind it; *fd gets the descriptor that came along, -1 without one
  * (when several came, all but the first are closed). flags: 0, or MSG_DONTWAIT. Bytes behind the head, -1 with errno
  * (ENOTCONN: the keeper is gone; EBADMSG: shorter than a head, too long or truncated; no fd then). */

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "vmm/boot/cmdline.h"
@@ -170,6 +171,15 @@ int machine_open(struct machine *m, struct err *err)
 	if (load_guest(&m->mem, cmdline, m->n_vcpus, &entry, err) < 0)
 		return -1;
 	return machine_open_vcpus(m, entry, err);
+}
+
+void machine_drop_sources(void)
+{
+	static const int sources[] = { LAUNCH_FD_KVM, LAUNCH_FD_KERNEL, LAUNCH_FD_INITRD,
+				       LAUNCH_FD_CONSOLE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		(void)close(sources[i]);
 }
 
 void machine_lock(struct machine *m)

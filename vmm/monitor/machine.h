@@ -72,6 +72,10 @@ struct machine {
 /* Build all of it for machine->record; the guest's first instruction is then only a KVM_RUN away. 0, or -1 with err. */
 int machine_open(struct machine *machine, struct err *err);
 
+/* Close what is needed no more: /dev/kvm, kernel, initrd, and the console's ring, which stays mapped
+ * and can't grow any more. */
+void machine_drop_sources(void);
+
 void machine_lock(struct machine *machine);
 void machine_unlock(struct machine *machine);
 

@@ -18,23 +18,23 @@
 
 static struct machine machine;
 
-/* The largest file it writes to is a disk. */
+/* The largest file it writes to is a disk; without one no file grows at all. */
 static uint64_t main_max_file(const struct launch_record *record)
 {
 	uint64_t max = 0;
 	struct stat st;
 
 	for (uint32_t i = 0; i < record->n_disks; i++) {
-		if (fstat(LAUNCH_FD_DISK0 + (int)i, &st) == 0 && (uint64_t)st.st_size > max)
+		if ((record->disks[i].flags & LAUNCH_DISK_READ_ONLY) == 0 &&
+		    fstat(LAUNCH_FD_DISK0 + (int)i, &st) == 0 && (uint64_t)st.st_size > max)
 			max = (uint64_t)st.st_size;
 	}
 	return max;
 }
 
-static int main_descend(struct err *err)
+static int main_descend(uint32_t *flags, struct err *err)
 {
 	struct jail_limits limits;
-	uint32_t flags;
 
 	if (launch_receive(&machine.record, err) < 0)
 		return -1;
@@ -43,11 +43,12 @@ static int main_descend(struct err *err)
 	limits = (struct jail_limits){ .file_bytes = main_max_file(&machine.record),
 				       .n_threads = machine.record.n_vcpus + 1,
 				       .n_fds = MACHINE_MAX_FDS };
-	if (jail_enter(&limits, &flags, err) <
+	if (jail_enter(&limits, flags, err) <
 	    0) /* no file can be named, no capability had or gained */
 		return -1;
 	if (machine_open(&machine, err) < 0) /* the kernel is read here, in the jail */
 		return -1;
+	machine_drop_sources(); /* what it was made from: a filter can't tell descriptors apart */
 	if (jail_filter_prepare(err) < 0)
 		return -1;
 	if (threads_start(&machine, err) <
@@ -58,11 +59,12 @@ static int main_descend(struct err *err)
 
 int main(void)
 {
+	uint32_t flags;
 	struct err err;
 
-	if (main_descend(&err) < 0)
+	if (main_descend(&flags, &err) < 0)
 		channel_fail(&err);
-	channel_send(LAUNCH_MSG_READY, NULL, 0);
+	channel_ready(flags);
 	threads_release();
 	loop_run(&machine);
 }
