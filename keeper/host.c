@@ -33,7 +33,7 @@
 
 #define SAID_SIZE ERR_TEXT_MAX
 
-/* What steps return: done, with a sentence in said; 1 is a warning that host up survives; -1 with err */
+/* What steps return: done, said holds a sentence or nothing; 1 is a warning that host up survives; -1 with err */
 typedef int host_step(const struct host_config *host, char said[SAID_SIZE], struct err *err);
 
 #define SAY(...) (void)snprintf(said, SAID_SIZE, __VA_ARGS__)
@@ -98,10 +98,12 @@ static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struc
 	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
 		(void)rmdir(paths_state(host, state_dirs[i], path));
 	(void)rmdir(host->run_dir);
-	if (rmdir(host->state_dir) < 0 && errno != ENOENT)
-		SAY("%.200s stays: it is not empty", host->state_dir);
+	if (rmdir(host->state_dir) == 0 || errno == ENOENT)
+		SAY("%.100s and %.100s are gone", host->state_dir, host->run_dir);
 	else
-		SAY("removed");
+		SAY("%.100s stays, with %s", host->state_dir,
+		    any ? "what there is of sandboxes"
+			: "the receipts of sandboxes that have ended");
 	return 0;
 }
 
@@ -134,9 +136,11 @@ static int group_up(const struct host_config *host, char said[SAID_SIZE], struct
 {
 	const char *const argv[] = { "/usr/sbin/groupadd", "--system", host->group, NULL };
 
-	SAY("%s", host->group);
-	if (getgrnam(host->group))
+	if (getgrnam(host->group)) {
+		SAY("%s is there", host->group);
 		return 0;
+	}
+	SAY("%s made", host->group);
 	if (host_state_note(host, err, "group %s", host->group) < 0)
 		return -1;
 	return run_tool(argv, err);
@@ -152,8 +156,15 @@ static int remove_group(const char *name, void *arg, struct err *err)
 
 static int group_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	SAY("%s: as before", host->group);
-	return host_state_each(host, "group", remove_group, NULL, err);
+	bool was_there = getgrnam(host->group) != NULL;
+
+	if (host_state_each(host, "group", remove_group, NULL, err) < 0)
+		return -1;
+	if (getgrnam(host->group))
+		SAY("%s stays: host up had found it", host->group);
+	else
+		SAY("%s %s", host->group, was_there ? "removed" : "is not there");
+	return 0;
 }
 
 /* ---- ranges ---- */
@@ -178,8 +189,8 @@ static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struc
 static int ranges_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	(void)host;
+	(void)said;
 	(void)err;
-	SAY("nothing to undo");
 	return 0;
 }
 
@@ -268,12 +279,12 @@ static int cgroup_down(const struct host_config *host, char said[SAID_SIZE], str
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
 
 	if (cgroup_paths(root, parent, keepers, err) < 0 || access(parent, F_OK) < 0) {
-		SAY("none");
+		SAY("none of mayfly's is there");
 		return 0;
 	}
 	if (cgroup_remove(keepers, 1000, err) < 0 || cgroup_parent_down(parent, err) < 0)
 		return -1;
-	SAY("removed");
+	SAY("gone");
 	return host_state_each(host, "controllers", restore_controllers, root, err);
 }
 
@@ -288,19 +299,21 @@ static int gate_step_up(const struct host_config *host, char said[SAID_SIZE], st
 static int gate_step_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	(void)host;
-	SAY("removed");
+	SAY("gone");
 	return gate_down(err);
 }
 
 static int forwarding_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	SAY("on");
+	char off[SAID_SIZE];
+
+	SAY("%s", host_sysctl_forwards(host, off, sizeof(off)) ? "is on" : "switched on");
 	return host_sysctl_up(host, err);
 }
 
 static int forwarding_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	SAY("as before");
+	SAY("as host up had found it");
 	return host_sysctl_down(host, err);
 }
 
@@ -316,7 +329,7 @@ static int docker_up(const struct host_config *host, char said[SAID_SIZE], struc
 static int docker_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	(void)host;
-	SAY("as before");
+	SAY("no rule of mayfly's in its chains");
 	return host_docker_down(err);
 }
 
@@ -396,8 +409,10 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 			sink_put(sink, CTL_ITEM, ERR_RESIDUE, "%s: %s", steps[i].name, err->text);
 			continue;
 		}
-		sink_put(sink, CTL_ITEM, ERR_NONE, "%s: %s", steps[i].name, said);
+		if (said[0])
+			sink_put(sink, CTL_ITEM, ERR_NONE, "%s: %s", steps[i].name, said);
 	}
-	return failed ? err_set(err, ERR_RESIDUE, "host down: %d steps could not be undone", failed)
+	return failed ? err_set(err, ERR_RESIDUE, "host down: %d step%s could not be undone",
+				failed, failed == 1 ? "" : "s")
 		      : 0;
 }
