@@ -3,18 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
 #include "keeper/date.h"
+#include "keeper/mke2fs.h"
 #include "keeper/steps.h"
 #include "store/deadline.h"
 #include "store/journal.h"
@@ -22,8 +19,6 @@
 #include "store/paths.h"
 #include "store/spec.h"
 #include "store/status.h"
-
-#define STEPS_MKE2FS_MS 120000
 
 static gid_t steps_group(const struct keeper *k)
 {
@@ -136,54 +131,6 @@ int steps_deadline(struct keeper *k, struct err *err)
 
 /* ---- disk ---- */
 
-/* mke2fs, with nothing on its stdio but its complaints. Waits at most STEPS_MKE2FS_MS. */
-static int steps_mke2fs(const char *path, struct err *err)
-{
-	char *const env[] = { (char[]){ "PATH=/usr/sbin:/sbin:/usr/bin:/bin" }, NULL };
-	char file[PATHS_SIZE];
-	char *const args[] = {
-		(char[]){ "mke2fs" },
-		(char[]){ "-q" },
-		(char[]){ "-F" },
-		(char[]){ "-t" },
-		(char[]){ "ext4" },
-		(char[]){ "-m" },
-		(char[]){ "0" },
-		(char[]){ "-E" },
-		(char[]){ "lazy_itable_init=1,lazy_journal_init=1,nodiscard" },
-		file,
-		NULL,
-	};
-	siginfo_t info = { 0 };
-	auto_fd pidfd = -1;
-	struct pollfd wait;
-	sigset_t none;
-	pid_t pid;
-
-	(void)str_copy(file, sizeof(file), path);
-	pid = fork();
-	if (pid == 0) {
-		(void)sigemptyset(&none);
-		(void)sigprocmask(SIG_SETMASK, &none, NULL);
-		(void)execvpe("/usr/sbin/mke2fs", args, env);
-		(void)execvpe("/sbin/mke2fs", args, env);
-		_exit(127);
-	}
-	if (pid < 0)
-		return err_sys(err, "can't start mke2fs");
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	wait = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-	if (pidfd < 0 || poll(&wait, 1, STEPS_MKE2FS_MS) <= 0)
-		(void)kill(pid, SIGKILL); /* our child, not yet waited for */
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
-		return err_sys(err, "can't wait for mke2fs");
-	if (info.si_code == CLD_EXITED && info.si_status == 127)
-		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
-	if (info.si_code != CLD_EXITED || info.si_status != 0)
-		return err_set(err, ERR_FAILED, "mke2fs failed on %s", path);
-	return 0;
-}
-
 int steps_disk(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE];
@@ -202,7 +149,7 @@ int steps_disk(struct keeper *k, struct err *err)
 	if (ftruncate(k->disk_fd, (off_t)k->spec.disk_bytes) < 0)
 		return err_sys(err, "can't make %s %llu bytes long", path,
 			       (unsigned long long)k->spec.disk_bytes);
-	return steps_mke2fs(path, err);
+	return mke2fs_run(path, err);
 }
 
 /* ---- keys, console ---- */

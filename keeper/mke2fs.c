@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/mke2fs.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "store/paths.h"
+
+#define MKE2FS_MS      120000
+#define MKE2FS_MISSING 127
+
+_Noreturn static void mke2fs_become(const char *path, int said, pid_t parent)
+{
+	char *const env[] = { (char[]){ "PATH=/usr/sbin:/sbin:/usr/bin:/bin" }, NULL };
+	char file[PATHS_SIZE];
+	char *const args[] = {
+		(char[]){ "mke2fs" },
+		(char[]){ "-q" },
+		(char[]){ "-F" },
+		(char[]){ "-t" },
+		(char[]){ "ext4" },
+		(char[]){ "-m" },
+		(char[]){ "0" },
+		(char[]){ "-E" },
+		(char[]){ "lazy_itable_init=1,lazy_journal_init=1,nodiscard" },
+		file,
+		NULL,
+	};
+	sigset_t none;
+
+	(void)str_copy(file, sizeof(file), path);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+	    dup2(said, STDERR_FILENO) < 0)
+		_exit(1);
+	(void)execve("/usr/sbin/mke2fs", args, env);
+	(void)execve("/sbin/mke2fs", args, env);
+	_exit(MKE2FS_MISSING);
+}
+
+/* The first line of what it said. */
+static int mke2fs_failed(const char *path, int said, struct err *err)
+{
+	char text[200];
+	ssize_t n = pread(said, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return err_set(err, ERR_FAILED, "mke2fs failed on %s: %s", path,
+		       text[0] ? text : "it does not say why");
+}
+
+int mke2fs_run(const char *path, struct err *err)
+{
+	auto_fd said = memfd_create("mke2fs-says", MFD_CLOEXEC), pidfd = -1;
+	pid_t pid, parent = getpid();
+	siginfo_t info = { 0 };
+	struct pollfd wait;
+
+	pid = said < 0 ? -1 : fork();
+	if (pid == 0)
+		mke2fs_become(path, said, parent);
+	if (pid < 0)
+		return err_sys(err, "can't start mke2fs");
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	wait = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (pidfd < 0 || poll(&wait, 1, MKE2FS_MS) <= 0)
+		(void)kill(pid, SIGKILL); /* our child, not yet waited for */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
+		return err_sys(err, "can't wait for mke2fs");
+	if (info.si_code == CLD_EXITED && info.si_status == MKE2FS_MISSING)
+		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
+	if (info.si_code != CLD_EXITED || info.si_status != 0)
+		return mke2fs_failed(path, said, err);
+	return 0;
+}
