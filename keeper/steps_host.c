@@ -47,8 +47,11 @@ static int steps_try_slot(struct keeper *k, uint32_t slot, struct err *err)
 		(void)unlink(path);
 		return used < 0 ? -1 : 0;
 	}
-	if (pwrite(fd, k->spec.id, ID_LEN, 0) != ID_LEN)
-		return err_sys(err, "can't write %s", path);
+	if (pwrite(fd, k->spec.id, ID_LEN, 0) != ID_LEN) {
+		(void)err_sys(err, "can't write %s", path);
+		(void)unlink(path);
+		return -1;
+	}
 	k->slot_fd = fd_take(&fd);
 	k->slot = slot;
 	k->plan = plan;
