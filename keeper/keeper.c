@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -20,6 +21,7 @@
 #include "store/spec.h"
 #include "store/status.h"
 
+#define KEEPER_FDS    128
 #define KEEPER_CGROUP "keepers" /* below CGROUP_PARENT; made by host up */
 
 void keeper_init(struct keeper *k)
@@ -131,6 +133,23 @@ static int keeper_live(struct keeper *k)
 	return torn < 0 ? ERR_RESIDUE : 0;
 }
 
+/* Enough descriptors for everything, or nothing is begun: without them nothing could be undone either. */
+static int keeper_descriptors(struct err *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_sys(err, "can't read the limit of open files");
+	if (limit.rlim_cur >= KEEPER_FDS)
+		return 0;
+	limit.rlim_cur = KEEPER_FDS;
+	if (limit.rlim_max < KEEPER_FDS)
+		limit.rlim_max = KEEPER_FDS;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_sys(err, "a keeper needs %d open files (ulimit -n)", KEEPER_FDS);
+	return 0;
+}
+
 int keeper_run(const char *state_dir, const char *id, bool foreground)
 {
 	static struct keeper k; /* too large for a stack */
@@ -141,6 +160,8 @@ int keeper_run(const char *state_dir, const char *id, bool foreground)
 	k.foreground = foreground;
 	rc = keeper_take_spec(&k, state_dir, id, &err);
 	k.progress_fd = id_is_valid(id) ? progress_connect(id) : -1;
+	if (rc == 0)
+		rc = keeper_descriptors(&err);
 	if (rc == 0 && !foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
 		rc = privileges_detach(&err);
 		if (rc == 0)

@@ -7,6 +7,7 @@
  */
 #include "keeper/teardown.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,26 +104,28 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 }
 
 /* The slot whose file names this id. */
-static void teardown_look_slot(struct teardown *t)
+static int teardown_look_slot(struct teardown *t, struct err *err)
 {
 	struct slot_plan plan;
-	struct err err;
+	struct err ignored;
 
 	for (uint32_t slot = 0; slot < t->host->slot_count && !t->has_slot; slot++) {
 		char path[PATHS_SIZE], id[ID_SIZE] = "";
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, err);
 
-		if (fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, &err) !=
-			    ID_LEN ||
-		    strcmp(id, t->id) != 0)
+		if (n < 0 && err->os_errno != ENOENT && err->os_errno != EFBIG)
+			return -1;
+		if (n != ID_LEN || strcmp(id, t->id) != 0)
 			continue;
 		t->has_slot = true;
 		t->slot = slot;
 	}
 	if (t->has_slot && (t->uid == 0 || t->mark == 0) &&
-	    plan_for_slot(t->host, t->slot, &plan, &err) == 0) {
+	    plan_for_slot(t->host, t->slot, &plan, &ignored) == 0) {
 		t->uid = plan.uid;
 		t->mark = plan.mark;
 	}
+	return 0;
 }
 
 /* A boot ago its pids, slot and cgroup were other objects than those of today; the status file of this boot is gone too. */
@@ -133,23 +136,26 @@ static bool teardown_same_boot(const struct teardown *t)
 	return access(paths_run(t->host, t->id, NULL, path), F_OK) == 0 || t->has_slot;
 }
 
-void teardown_look(struct teardown *t)
+int teardown_look(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
 	struct err ignored;
+	int rc;
 
 	t->journal_fd = journal_open(t->host, t->id, false, &ignored);
-	if (journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t,
-			 &ignored) < 0)
-		(void)journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, &ignored);
+	rc = journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t, err);
+	if (rc < 0 && err->code == ERR_NOT_FOUND)
+		rc = journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, err);
+	if ((rc < 0 && err->code != ERR_NOT_FOUND) || teardown_look_slot(t, err) < 0)
+		return -1;
 	if (t->journal_fd < 0 && !t->told) /* how it ended is said once */
 		t->journal_fd =
 			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
-	teardown_look_slot(t);
 	if (!teardown_same_boot(t)) {
 		t->monitor_pid = 0;
 		t->cgroup[0] = '\0';
 	}
+	return 0;
 }
 
 /* ---- the run ---- */
@@ -212,7 +218,12 @@ int teardown_run(struct teardown *t, struct err *err)
 {
 	struct err first = { 0 }, ignored;
 
-	teardown_look(t);
+	/* what can't be read can't be undone by halves: all stays, for the next one to find */
+	if (teardown_look(t, err) < 0) {
+		fd_close(&t->journal_fd);
+		err->code = ERR_RESIDUE;
+		return -1;
+	}
 	teardown_announce(t);
 	for (unsigned i = 0; i < teardown_steps(); i++) {
 		const struct row *row = &teardown_rows[i];
@@ -240,10 +251,14 @@ int teardown_run(struct teardown *t, struct err *err)
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink)
 {
 	struct teardown t = { .host = host, .journal_fd = -1 };
+	struct err unread = { 0 };
 	int left = 0;
 
 	memcpy(t.id, id, ID_SIZE);
-	teardown_look(&t);
+	if (teardown_look(&t, &unread) < 0) {
+		sink_put(sink, CTL_ITEM, ERR_FAILED, "%s", unread.text);
+		left++;
+	}
 	for (unsigned i = 0; i < teardown_steps(); i++) {
 		const struct row *row = &teardown_rows[i];
 		struct err err = { 0 };

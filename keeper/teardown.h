@@ -54,8 +54,8 @@ enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason,
 /* 0, or -1 with err: ERR_RESIDUE names what is still there. */
 int teardown_run(struct teardown *t, struct err *err);
 
-/* Fill what teardown_run works from; changes nothing. */
-void teardown_look(struct teardown *t);
+/* Fill what teardown_run works from; changes nothing. 0, or -1 with err: something that is there can't be read. */
+int teardown_look(struct teardown *t, struct err *err);
 
 /* One CTL_ITEM for each kind: is it absent? Returns how many are not. Changes nothing. */
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink);

@@ -152,6 +152,7 @@ int journal_each(const char *path, bool (*visit)(const struct journal_line *line
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t n;
+	int rc = 0;
 
 	if (!file && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", path);
@@ -163,9 +164,11 @@ int journal_each(const char *path, bool (*visit)(const struct journal_line *line
 		if (!visit(&line, arg))
 			break;
 	}
+	if (ferror(file))
+		rc = err_sys(err, "can't read %s", path);
 	free(text);
 	(void)fclose(file);
-	return 0;
+	return rc;
 }
 
 bool journal_value(const char *text, const char *key, char *out, size_t size)
