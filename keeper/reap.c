@@ -114,7 +114,6 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	if (entry_load(r->host, id, &r->entry, &ignored) < 0)
 		memset(&r->entry, 0, sizeof(r->entry));
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
-	f->here = r->run_fd >= 0;
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
@@ -122,6 +121,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->end = e->has_end ? e->end.reason : 0;
 	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran,
 			   &ignored);
+	/* one that ran has a status until it has an end; else it's the directory of a lock that a reap took */
+	f->here = r->run_fd >= 0 && (e->has_status || f->end || !f->ran);
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
 		struct deadline_now before = r->now;
