@@ -25,8 +25,9 @@
 #include "store/lock.h"
 #include "store/paths.h"
 
-#define CHUNK	 16384
-#define RING_MAX (64u << 20)
+#define CHUNK	   16384
+#define RING_MAX   (64u << 20)
+#define RING_TRIES 100 /* to read a chunk before the writer overtakes it */
 
 const struct opt verb_logs_options[] = {
 	{ 'f', "follow", NULL, "go on as it writes, until it ends" },
@@ -89,7 +90,7 @@ static ssize_t ring_read(struct ring *ring, char *buf)
 	struct launch_ring head;
 	uint64_t offset, n;
 
-	for (;;) {
+	for (int i = 0; i < RING_TRIES; i++) {
 		if (pread(ring->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
 			return -1;
 		if (head.written < ring->at) /* a writer that counts back has lost its say */
@@ -112,14 +113,18 @@ static ssize_t ring_read(struct ring *ring, char *buf)
 		ring->at += n;
 		return (ssize_t)n;
 	}
+	return -1;
 }
 
+/* What there is now; what is written meanwhile waits for the next call, else a guest that writes without end would be
+ * printed without end. */
 static int print_now(struct ring *ring, struct output *output, struct err *err)
 {
 	static char buf[CHUNK];
-	ssize_t n;
+	struct launch_ring head;
+	ssize_t n = pread(ring->fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? 1 : -1;
 
-	while ((n = ring_read(ring, buf)) > 0) {
+	while (n > 0 && ring->at < head.written && (n = ring_read(ring, buf)) > 0) {
 		if (put(output, buf, (size_t)n, err) < 0)
 			return -1;
 	}

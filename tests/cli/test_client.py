@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The mayfly authors
 """The verbs that talk to a sandbox that is there: through its control socket, or through the keeper as a tool."""
+import fcntl
 import json
 import os
 import pty
@@ -193,6 +194,27 @@ def ring(text, size=4096, written=None):
     return struct.pack("<QQ", len(text) if written is None else written, size) + bytes(data)
 
 
+def logs_of_a_flood(site, path):
+    """Output that is taken slowly, of a console that fills faster: whether it comes to an end."""
+    out, into = os.pipe()
+    fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(into, bytes(4096))
+    logs = site.start("logs", "web", stdout=into)
+    os.close(into)
+    written = 4096
+    with open(path, "r+b") as console:
+        for _ in range(1000):
+            written += 512
+            os.pwrite(console.fileno(), written.to_bytes(8, "little"), 0)
+            time.sleep(0.005)
+            if logs.poll() is not None:
+                break
+            os.read(out, 256)
+    os.close(out)
+    logs.kill()
+    return logs.wait() == 0
+
+
 def on_terminal(site, *args):
     """Output of the CLI on a terminal of its own."""
     pid, fd = pty.fork()
@@ -228,6 +250,8 @@ with Site() as site:
         site.write(console, data)
         done = site.mayfly("logs", "web", timeout=20)
         tap.check(done.returncode in (0, 1) and len(done.stdout) <= 4096, f"logs of {name}: bounded", done.returncode)
+    site.write(console, ring(b"x" * 4096))
+    tap.check(logs_of_a_flood(site, site.path(console)), "logs of a guest that writes faster than we print come to an end")
     os.unlink(site.path(console))
     open(f"{site.state}/sandboxes/{ID}/console-tail", "wb").write(b"the last words\n")
     done = site.mayfly("logs", "-f", "web")
