@@ -178,7 +178,7 @@ int steps_console(struct keeper *k, struct err *err)
 
 	k->console_fd = open(paths_run(&k->spec.host, k->spec.id, "console", path),
 			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (k->console_fd < 0 || ftruncate(k->console_fd, STEPS_CONSOLE_BYTES) < 0 ||
+	if (k->console_fd < 0 || fallocate(k->console_fd, 0, 0, STEPS_CONSOLE_BYTES) < 0 ||
 	    pwrite(k->console_fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
 		return err_sys(err, "can't make %s", path);
 	if (fchown(k->console_fd, 0, steps_group(k)) < 0)
