@@ -142,6 +142,16 @@ static void hang_up(struct run *run)
 	expect_quiet(run);
 }
 
+/* The channel is read, the stream connected and served all the same. */
+static void talk_in_storm(struct run *run)
+{
+	int sock = hand_over(run, LAUNCH_MSG_CONNECT, 1000);
+
+	for (int i = 0; i < 20; i++)
+		expect_echo(sock, "still here?", "still here?");
+	close(sock);
+}
+
 static const struct test tests[] = {
 	{ "what it holds", "halt", .n_disks = 2, .prepare = give_large_image,
 	  .meanwhile = check_holdings, .end = LAUNCH_END_HALTED, .expect = "halting\n" },
@@ -149,6 +159,10 @@ static const struct test tests[] = {
 	  .end = LAUNCH_END_KEEPER_LOST },
 	{ "streams hung up", "idle", LAUNCH_VSOCK, .meanwhile = hang_up,
 	  .end = LAUNCH_END_KEEPER_LOST },
+	{ "storm of doorbells", "storm", LAUNCH_VSOCK, .meanwhile = talk_in_storm,
+	  .end = LAUNCH_END_RESET },
+	{ "guest without memory to run", "astray", .end = LAUNCH_END_KVM_ERROR,
+	  .expect = "astray\n" },
 };
 
 int main(int argc, char **argv)
