@@ -24,6 +24,7 @@
 #include "keeper/date.h"
 #include "keeper/hear.h"
 #include "keeper/progress.h"
+#include "keeper/watch.h"
 #include "store/status.h"
 
 #define LIFE_EXIT_MS 2000
@@ -315,6 +316,8 @@ static void life_turn(struct keeper *k)
 		life_signals(k);
 	if ((fds[LIFE_POLL_DATE].revents || fds[LIFE_POLL_ELAPSED].revents) && date_tick(k))
 		life_event(k, LIFE_DATE);
+	if (fds[LIFE_POLL_ELAPSED].revents) /* each minute */
+		watch_gate(k);
 	if (fds[LIFE_POLL_PATIENCE].revents)
 		life_patience_over(k);
 	serve_handle(k, &fds[LIFE_POLL_SERVE]);

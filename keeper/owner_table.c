@@ -159,6 +159,41 @@ int owner_table_open(struct owner_table *table, const char *id, const struct slo
 	return 0;
 }
 
+/* Two more chains in front of the others, which drop everything. */
+static void add_cut(struct ruleset_text *t, const char *id, bool cut)
+{
+	static const struct {
+		const char *name, *hook;
+	} chains[] = { { "cut_in", "ingress" }, { "cut_out", "egress" } };
+	char table[ID_NAME_SIZE], tap[IFNAMSIZ];
+
+	id_table(id, table);
+	id_tap(id, tap);
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+		if (cut)
+			ruleset_add(t,
+				    "add chain netdev %s %s { type filter hook %s device \"%s\" "
+				    "priority -1; policy drop; }\n",
+				    table, chains[i].name, chains[i].hook, tap);
+		else
+			ruleset_add(t, "delete chain netdev %s %s\n", table, chains[i].name);
+}
+
+int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct err *err)
+{
+	char commands[OWNER_TABLE_TEXT_MAX];
+	struct ruleset_text text = { .buf = commands, .size = sizeof(commands) };
+
+	if (table->cut == cut)
+		return 0;
+	add_cut(&text, id, cut);
+	if (ruleset_run(table->ctx, commands,
+			cut ? "cut the sandbox off" : "connect the sandbox again", err) < 0)
+		return -1;
+	table->cut = cut;
+	return 0;
+}
+
 void owner_table_close(struct owner_table *table)
 {
 	ruleset_close(table->ctx);

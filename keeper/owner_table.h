@@ -3,6 +3,8 @@
 #ifndef KEEPER_OWNER_TABLE_H
 #define KEEPER_OWNER_TABLE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/id.h"
 #include "base/proto/spec.h"
@@ -16,17 +18,21 @@ struct nft_ctx;
  */
 struct owner_table {
 	struct nft_ctx *ctx; /* NULL: not open */
+	bool cut;	     /* nothing passes */
 };
 
 #define OWNER_TABLE_INIT                                                                           \
 	{                                                                                          \
-		.ctx = NULL                                                                        \
+		.ctx = NULL, .cut = false                                                          \
 	}
 #define OWNER_TABLE_TEXT_MAX 8192
 
 /* One batch: all rules or none. The socket is close-on-exec: no child keeps the table alive. */
 int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan,
 		     const struct host_config *host, struct err *err);
+
+/* Let nothing pass any more, or again what the rules let pass. table->cut tells which it is. 0, or -1 with err. */
+int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct err *err);
 
 /* Releases the rules. Safe on one that is not open. */
 void owner_table_close(struct owner_table *table);
