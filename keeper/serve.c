@@ -84,15 +84,33 @@ static void serve_answer(struct keeper *k, struct serve_client *client, uint32_t
 		serve_drop(client);
 }
 
+/* Whom it costs least: nobody, one that asked for nothing, one that waits; the earliest of those. */
+static struct serve_client *serve_place(struct serve *serve)
+{
+	struct serve_client *best = &serve->clients[0];
+
+	for (size_t i = 0; i < SERVE_MAX_CLIENTS; i++) {
+		struct serve_client *client = &serve->clients[i];
+
+		if (client->fd < 0)
+			return client;
+		if (client->wants_end < best->wants_end ||
+		    (client->wants_end == best->wants_end && client->since < best->since))
+			best = client;
+	}
+	serve_drop(best);
+	return best;
+}
+
 static void serve_accept(struct serve *serve)
 {
 	auto_fd fd = accept4(serve->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct serve_client *place;
 
-	for (size_t i = 0; fd >= 0 && i < SERVE_MAX_CLIENTS; i++)
-		if (serve->clients[i].fd < 0) {
-			serve->clients[i] = (struct serve_client){ .fd = fd_take(&fd) };
-			return;
-		}
+	if (fd < 0)
+		return;
+	place = serve_place(serve);
+	*place = (struct serve_client){ .fd = fd_take(&fd), .since = ++serve->came };
 }
 
 /* ---- requests ---- */

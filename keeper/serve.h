@@ -14,18 +14,21 @@ struct keeper;
 
 /*
  * RUN_DIR/ID/ctl.sock. Clients are root and the group; a packet that isn't a request gets CTL_ERROR and changes nothing.
- * Nothing a client does is waited for.
+ * Nothing a client does is waited for. When all places are taken, who came first and asked for nothing (else: who came
+ * first) makes room.
  */
 #define SERVE_MAX_CLIENTS 16
 
 struct serve_client {
 	int fd;		/* -1: free */
+	uint64_t since; /* it came as the how-manieth */
 	bool wants_end; /* WAIT or DESTROY: to be told when the sandbox has ended */
 	bool destroy;
 };
 
 struct serve {
 	int listen_fd;
+	uint64_t came; /* clients until now */
 	struct serve_client clients[SERVE_MAX_CLIENTS];
 };
 
