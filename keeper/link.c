@@ -230,7 +230,7 @@ int link_tap_open(const char *id, const char *name, const struct slot_plan *plan
 	if (find(sock, tap, &old, err) < 0)
 		return -1;
 	if (old)
-		return err_set(err, ERR_EXISTS, "an interface %s is there already", tap);
+		return err_set(err, ERR_FAILED, "an interface %s is there already", tap);
 	if (open_tap(tap, &tun, err) < 0)
 		return -1;
 	index = if_nametoindex(tap);

@@ -140,8 +140,13 @@ int undo_monitor_absent(struct teardown *t, struct err *err)
 
 int undo_tap(struct teardown *t, struct err *err)
 {
+	int absent;
+
 	if (t->keeper)
 		fd_close(&t->keeper->tap_fd);
+	absent = link_tap_absent(t->id, err);
+	if (absent != 0) /* somebody else's interface of that name is none */
+		return absent < 0 ? -1 : 0;
 	return link_tap_remove(t->id, err);
 }
 
