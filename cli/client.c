@@ -33,7 +33,7 @@ static int not_running(const char *name, const struct host_config *host, struct 
 
 	(void)err_sys(err, "%s: can't reach its keeper", name);
 	if (saved == ENOENT || saved == ECONNREFUSED)
-		(void)err_set(err, ERR_FAILED, "%s is not running (`mayfly ls -a` shows what is)",
+		(void)err_set(err, ERR_FAILED, "%s is not running; `mayfly ls` shows what is",
 			      name);
 	else if (saved == EACCES || saved == EPERM)
 		(void)err_set(err, ERR_FAILED, "%s: only root and the group %s may reach it", name,

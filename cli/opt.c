@@ -157,7 +157,8 @@ static void print_option(const struct opt *opt)
 
 void opt_print_help(const struct verb *verb)
 {
-	(void)printf("usage: mayfly %s %s\n%s\n\n", verb->name, verb->usage, verb->summary);
+	(void)printf("usage: mayfly %s%s%s\n%s\n\n", verb->name, verb->usage[0] != '\0' ? " " : "",
+		     verb->usage, verb->summary);
 	if (verb->alias != NULL)
 		(void)printf("Also called: %s\n\n", verb->alias);
 	for (const struct opt *opt = verb->options; opt != NULL && opt->id != 0; opt++)

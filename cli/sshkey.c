@@ -174,6 +174,27 @@ const char *sshkey_check_line(const char *line, size_t len)
 	return NULL;
 }
 
+void sshkey_fingerprint(const char *line, char out[SSHKEY_FINGERPRINT_SIZE])
+{
+	const char *text = line + strcspn(line, " ");
+	uint8_t blob[BLOB_MAX], digest[br_sha256_SIZE];
+	char base64[BASE64_SIZE(br_sha256_SIZE)];
+	br_sha256_context sha256;
+	ssize_t n = -1;
+
+	if (*text == ' ')
+		n = base64_decode(text + 1, strcspn(text + 1, " \n"), blob, sizeof(blob));
+	out[0] = '\0';
+	if (n <= 0)
+		return;
+	br_sha256_init(&sha256);
+	br_sha256_update(&sha256, blob, (size_t)n);
+	br_sha256_out(&sha256, digest);
+	base64_encode(digest, sizeof(digest), base64);
+	base64[strcspn(base64, "=")] = '\0'; /* ssh leaves the padding out */
+	(void)snprintf(out, SSHKEY_FINGERPRINT_SIZE, "SHA256:%s", base64);
+}
+
 static int append_line(char *keys, size_t size, const char *line, size_t len)
 {
 	size_t at = strlen(keys);

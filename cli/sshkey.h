@@ -32,6 +32,11 @@ int sshkey_make(struct sshkey *key, const char *comment, struct err *err);
  */
 const char *sshkey_check_line(const char *line, size_t len);
 
+#define SSHKEY_FINGERPRINT_SIZE 64
+
+/* "SHA256:BASE64" of a good line, as ssh prints it; "" for any other. Pure. */
+void sshkey_fingerprint(const char *line, char out[SSHKEY_FINGERPRINT_SIZE]);
+
 /*
  * Append the keys in the public key file at path (lines; empty ones and '#' comments are left out)
  * to keys, a text of at most size bytes. 0, or -1 with err (ERR_USAGE, "PATH:LINE: what").

@@ -3,6 +3,7 @@
 #include "cli/target.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,11 @@ int target_find(const struct host_config *host, const char *word, char id[ID_SIZ
 			       word, STR_NAME_MAX);
 	if (!id_is_valid(word) &&
 	    readlink(paths_name(host, word, path), target, sizeof(target)) < 0)
-		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %s", word);
+		return errno == EACCES
+			       ? err_set(err, ERR_FAILED,
+					 "%s: only root and the group %s may reach sandboxes", word,
+					 host->group)
+			       : err_set(err, ERR_NOT_FOUND, "there is no sandbox %s", word);
 	return entry_find(host, word, id, err);
 }
 

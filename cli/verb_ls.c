@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/entryview.h"
 #include "cli/json.h"
+#include "cli/sshkey.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "store/entry.h"
@@ -104,7 +105,7 @@ static void line(struct text_table *table, const char *key, const char *value)
 
 static void lines_of_spec(struct text_table *table, const struct spec *spec)
 {
-	char text[64];
+	char text[64], fingerprint[SSHKEY_FINGERPRINT_SIZE];
 
 	line(table, "created", str_from_instant(spec->created_s, text, sizeof(text)));
 	line(table, "account", spec->account);
@@ -114,7 +115,8 @@ static void lines_of_spec(struct text_table *table, const struct spec *spec)
 				  : "in memory");
 	line(table, "kernel", spec->kernel);
 	line(table, "image", spec->image);
-	line(table, "host key", spec->host_key_public);
+	sshkey_fingerprint(spec->host_key_public, fingerprint);
+	line(table, "host key", fingerprint);
 }
 
 static void lines_of_end(struct text_table *table, const struct end_record *end)

@@ -46,6 +46,14 @@ static int connect_stdio(const struct cli *cli, const char *id, const char *name
 	return copy_both_ways(STDIN_FILENO, STDOUT_FILENO, stream, err);
 }
 
+/* In our words, before ssh says in its own that its ProxyCommand has failed. */
+static int check_running(const struct cli *cli, const char *id, const char *name, struct err *err)
+{
+	auto_fd fd = client_open(&cli->config.host, id, name, err);
+
+	return fd < 0 ? -1 : 0;
+}
+
 /*
  * Texts of ssh's command line. Those that ssh parses again are quoted for it and for the shell that
  * runs ProxyCommand.
@@ -201,6 +209,8 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	if (stdio)
 		return connect_stdio(cli, id, rest[0], err);
+	if (check_running(cli, id, rest[0], err) < 0)
+		return -1;
 	find_login(cli, id, rest[0], &login);
 	command = rest + (n > 1 && strcmp(rest[1], "--") == 0 ? 2 : 1);
 	if (make_words(&words, cli, id, &login, command, err) < 0)

@@ -209,19 +209,20 @@ static bool check_docker(const struct host_config *host, struct finding *f)
 static const struct {
 	const char *name;
 	doctor_check *check;
+	bool only_root; /* nobody else can look, so nothing can be said */
 } checks[] = {
-	{ "configuration", check_config },
-	{ "virtualisation", check_kvm },
-	{ "cgroup", check_cgroup },
-	{ "tap", check_tun },
-	{ "nftables", check_nftables },
-	{ "namespaces", check_namespaces },
-	{ "group", check_group },
-	{ "uids", check_uids },
-	{ "gate", check_gate },
-	{ "forwarding", check_forwarding },
-	{ "pools", check_pools },
-	{ "Docker", check_docker },
+	{ "configuration", check_config, false },
+	{ "virtualisation", check_kvm, false },
+	{ "cgroup", check_cgroup, false },
+	{ "tap", check_tun, false },
+	{ "nftables", check_nftables, true },
+	{ "namespaces", check_namespaces, false },
+	{ "group", check_group, false },
+	{ "uids", check_uids, false },
+	{ "gate", check_gate, true },
+	{ "forwarding", check_forwarding, false },
+	{ "pools", check_pools, false },
+	{ "Docker", check_docker, true },
 };
 
 int doctor_run(const struct host_config *host, const struct sink *sink)
@@ -230,7 +231,9 @@ int doctor_run(const struct host_config *host, const struct sink *sink)
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		struct finding f = { .text = "" };
-		bool good = checks[i].check(host, &f);
+		bool good = checks[i].only_root && geteuid() != 0
+				    ? say(false, &f, "only root can look", "run it as root")
+				    : checks[i].check(host, &f);
 
 		failed += !good;
 		sink_put(sink, CTL_ITEM, good ? ERR_NONE : ERR_FAILED, "%s: %s%s%s", checks[i].name,

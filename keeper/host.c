@@ -395,7 +395,7 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 		return -1;
 	if (running.len > 0 && !force)
 		return err_set(err, ERR_FAILED,
-			       "sandboxes are running: %s; destroy them first, or use force",
+			       "sandboxes are running: %s; destroy them first, or add --force",
 			       running.names);
 	if (access(host->state_dir, F_OK) == 0 && host_state_begin(host, false, err) < 0)
 		return -1;

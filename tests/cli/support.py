@@ -53,6 +53,9 @@ class Site:
         self.write("initrd", b"070701" + bytes(104))
         self.keeper = self.write("keeper", open(f"{TREE}/tests/cli/fake_keeper.py", "rb").read(), 0o755)
         self.config = self.write("mayfly.toml", self.toml().encode())
+        os.makedirs(self.state)
+        with open("/proc/sys/kernel/random/boot_id") as boot_id:
+            self.write("state/host-state", f"boot {boot_id.read()}".encode())
         return self
 
     def __exit__(self, *_):
@@ -87,12 +90,12 @@ class Site:
         return open(self.keeper_log).read().splitlines() if os.path.exists(self.keeper_log) else []
 
     def left(self):
-        """Everything below state and run directory that is no directory."""
+        """Everything below state and run directory that is no directory, but for what host up wrote."""
         found = []
         for top in (self.state, self.run):
             for folder, _, files in os.walk(top):
                 found += [os.path.join(folder, name) for name in files]
-        return found
+        return [path for path in found if path != self.path("state/host-state")]
 
     def add(self, name, ident=ID):
         """A sandbox that is only a name and directories: enough to be found."""

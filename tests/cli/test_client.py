@@ -93,15 +93,20 @@ with Site() as site:
     folder = f"{site.state}/sandboxes/{ID}"
     for name in ("known_hosts", "ssh-key"):
         open(f"{folder}/{name}", "w").close()
-    done = subprocess.run([MAYFLY, "--config", site.config, "ssh", "web", "--", "ls", "-la"], capture_output=True, text=True,
-                          env={**os.environ, "PATH": f"{tool}:{os.environ['PATH']}"})
+    done = site.mayfly("ssh", "web")
+    tap.check(done.returncode == 255 and b"web is not running" in done.stderr and one_line(done.stderr),
+              "ssh to one that isn't running: one line, and ssh isn't started", done)
+    with Keeper(site, lambda request, client: None):
+        done = subprocess.run([MAYFLY, "--config", site.config, "ssh", "web", "--", "ls", "-la"], capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{tool}:{os.environ['PATH']}"})
     words = done.stdout.splitlines()
     tap.check(done.returncode == 17 and words[-4:] == ["--", "web", "ls", "-la"] and "StrictHostKeyChecking=yes" in words and
               f"UserKnownHostsFile={folder}/known_hosts" in words and "IdentitiesOnly=yes" in words and
               f"ProxyCommand={MAYFLY} --config {site.config} ssh --stdio web" in words and
               words[words.index("-l") + 1] == "dev", "ssh: pinned host key, its own identity, our stdio; ssh's exit code", done)
     os.unlink(f"{folder}/known_hosts")
-    done = site.mayfly("ssh", "web")
+    with Keeper(site, lambda request, client: None):
+        done = site.mayfly("ssh", "web")
     tap.check(done.returncode == 255 and b"host key" in done.stderr, "ssh without a pinned host key refuses", done)
 
 with Site() as site:

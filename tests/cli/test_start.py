@@ -27,6 +27,17 @@ with Site() as site:
     tap.check(spec.count(b"BEGIN EC PRIVATE KEY") == 2 and spec.count(b"ecdsa-sha2-nistp256 ") == 2,
               "without a key two pairs are made: the guest's and the user's")
 
+for notes in (None, b"boot 00000000-0000-0000-0000-000000000000\n", b""):
+    with Site() as site:
+        os.unlink(site.path("state/host-state"))
+        if notes is not None:
+            site.write("state/host-state", notes)
+        for verb, code in (("create", 1), ("run", 125)):
+            done = site.mayfly(verb, *(["web"] if verb == "create" else []), "--ttl", "1h")
+            tap.check(done.returncode == code and one_line(done.stderr) and b"run `mayfly host up`" in done.stderr and
+                      not site.keeper_calls() and site.left() == [],
+                      f"{verb} without this boot's host up ({notes}) makes nothing and names the mend", done)
+
 with Site() as site:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", site.path("id")], check=True)
     done = site.mayfly("create", "web", "--ttl", "1h", "--ssh-key", site.path("id.pub"), "-q")

@@ -132,6 +132,27 @@ static void test_refuses(void **state)
 	}
 }
 
+static void test_fingerprint(void **state)
+{
+	char path[128], command[256], theirs[512], ours[SSHKEY_FINGERPRINT_SIZE];
+	struct sshkey key;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(sshkey_make(&key, "web", &err), 0);
+	write_file("key.pub", key.public_line, path);
+	(void)snprintf(command, sizeof(command), "ssh-keygen -l -f %s", path);
+	assert_int_equal(first_line(command, theirs, sizeof(theirs)), 0);
+	(void)unlink(path);
+	sshkey_fingerprint(key.public_line, ours);
+	assert_int_equal(strlen(ours), strlen("SHA256:") + 43);
+	assert_non_null(strstr(theirs, ours));
+	sshkey_fingerprint("ecdsa-sha2-nistp256", ours);
+	assert_string_equal(ours, "");
+	sshkey_fingerprint("ecdsa-sha2-nistp256 ====", ours);
+	assert_string_equal(ours, "");
+}
+
 static void test_files(void **state)
 {
 	char path[128], keys[256] = "", where[160];
@@ -201,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_keys_differ),
 		cmocka_unit_test(test_accepts_openssh),
 		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_base64),
 	};
