@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/fd.h"
@@ -68,10 +69,28 @@ const char *paths_run_dir(const struct host_config *host, const char *dir, char 
 	return paths_join(out, host->run_dir, dir, "");
 }
 
+/* Whoever may write to a directory of ours, or put another one in its place, decides what root reads from it. */
+static bool paths_is_ours(const struct stat *st)
+{
+	return (st->st_uid == 0 || st->st_uid == geteuid()) &&
+	       (S_ISLNK(st->st_mode) || !(st->st_mode & 022));
+}
+
 int paths_make_dir(const char *path, unsigned mode, struct err *err)
 {
-	if (mkdir(path, (mode_t)mode) < 0 && errno != EEXIST)
+	struct stat link, dir;
+
+	if (mkdir(path, (mode_t)mode) == 0)
+		return 0;
+	if (errno != EEXIST || lstat(path, &link) < 0 || stat(path, &dir) < 0)
 		return err_sys(err, "can't make %s", path);
+	if (!S_ISDIR(dir.st_mode))
+		return err_set(err, ERR_FAILED, "%s is not a directory", path);
+	if (!paths_is_ours(&link) || !paths_is_ours(&dir))
+		return err_set(err, ERR_FAILED,
+			       "%s is not root's alone (owner %u, mode %04o): remove it, or chown "
+			       "and chmod it",
+			       path, dir.st_uid, dir.st_mode & 07777);
 	return 0;
 }
 
