@@ -111,7 +111,8 @@ static int teardown_look_slot(struct teardown *t, struct err *err)
 
 	for (uint32_t slot = 0; slot < t->host->slot_count && !t->has_slot; slot++) {
 		char path[PATHS_SIZE], id[ID_SIZE] = "";
-		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, err);
+		ssize_t n =
+			fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, err);
 
 		if (n < 0 && err->os_errno != ENOENT && err->os_errno != EFBIG)
 			return -1;
