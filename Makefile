@@ -5,6 +5,7 @@
 # make demo     packages, guest kernel, image, programs; then one sandbox from create to nothing left (as root)
 # make test     the same, then every test (as root)
 # make bench    mayfly beside QEMU microvm
+# make install  copy programs, guest and units to /usr (DESTDIR moves it); make uninstall takes them away
 #
 # Every folder of FOLDERS becomes one archive per variant: its *.c but main.c. Variants: `host` (glibc, for CLI, keeper
 # and tools), `vmm` (musl, static-pie, for monitor and guest-init), `san` (ASan + UBSan, for unit tests), `fuzz` (clang).
@@ -34,8 +35,9 @@ CFLAGS_vmm := $(COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-async
 	-nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $(B)/uapi -isystem $(GCC_INCLUDE)
 CFLAGS_san := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	$(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null)
-CFLAGS_fuzz := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
-	-fno-sanitize-recover=undefined -fprofile-instr-generate -fcoverage-mapping
+FUZZING := -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined \
+	-fprofile-instr-generate -fcoverage-mapping
+CFLAGS_fuzz := $(COMMON) -O1 $(FUZZING) $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null)
 LDFLAGS_host := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LDFLAGS_vmm := -static-pie -nostdlib -nostartfiles -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -L$(MUSL)
 
@@ -79,6 +81,10 @@ $(B)/host/obj/%.o: %.cc | generated
 $(B)/san/obj/%.o: %.cc | generated
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 -g -O1 -I. -MMD -MP -Wall -Wextra -fsanitize=address,undefined -c -o $@ $<
+
+$(B)/fuzz/obj/%.o: %.cc | generated
+	@mkdir -p $(@D)
+	$(Q)$(CLANG)++ -std=c++17 -g -O1 -I. -MMD -MP -Wall -Wextra $(FUZZING) -c -o $@ $<
 
 # ---- generated: UAPI headers as musl programs see them, seccomp filters -------------------------------------------
 
@@ -181,8 +187,13 @@ $(B)/tests/unit/test_guest_init: $(B)/san/obj/tests/unit/test_guest_init.o $(cal
 
 $(B)/tests/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(call archives,fuzz,$(PURE))
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -fsanitize=address,undefined,fuzzer -fprofile-instr-generate -o $@ $< \
+	$(Q)$(CLANG)++ -fsanitize=address,undefined,fuzzer -fprofile-instr-generate -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+# what is fuzzed beside the pure folders, object by object: the target itself stands in for the rest
+fuzzed = $(patsubst %,$(B)/fuzz/obj/%.o,$(1))
+$(B)/tests/fuzz/fuzz_launch: $(call fuzzed,vmm/monitor/launch)
+$(B)/tests/fuzz/fuzz_config: $(call fuzzed,cli/config cli/config_keys cli/toml)
 
 $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 	@mkdir -p $(@D)
@@ -226,6 +237,14 @@ demo: root deps
 bench: root deps
 	$(Q)$(MAKE) --no-print-directory all guest
 	$(Q)bench/run
+
+.PHONY: install uninstall
+install: deps
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)packaging/install $(DESTDIR)
+
+uninstall:
+	$(Q)packaging/install --remove $(DESTDIR)
 
 clean:
 	rm -rf $(B)
