@@ -116,6 +116,7 @@ PROGRAMS := $(BIN)/mayfly $(BIN)/mayfly-keeper $(BIN)/mayfly-vmm $(BIN)/mayfly-i
 
 .PHONY: all
 all: $(PROGRAMS)
+	@:
 
 VMM_FOLDERS := vmm/monitor vmm/kvm vmm/boot vmm/virtio vmm/mem jail base
 
