@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "guest-init/config.h"
 #include "guest-init/exec.h"
 #include "guest-init/frame.h"
+#include "guest-init/service.h"
 
 #define PATIENCE_MS 10000
 
@@ -303,13 +305,38 @@ static void exec_leaves_a_flood(void **state)
 	assert_int_equal(end_service(&service), 0);
 }
 
+/* Somebody who isn't the host on a listening socket of the exec service: hung up on, nothing is started. */
+static void exec_is_the_hosts(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int stranger = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd ready = { .fd = stranger, .events = POLLIN };
+	socklen_t len = sizeof(address);
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(connect(stranger, (struct sockaddr *)&address, len), 0);
+	service_accept(SERVICE_EXEC, listener);
+	child = waitpid(-1, NULL, WNOHANG);
+	(void)poll(&ready, 1, 0);
+	(void)shutdown(stranger, SHUT_RDWR); /* whoever serves it ends */
+	assert_int_equal(child, -1);
+	assert_true((ready.revents & POLLHUP) != 0);
+	fd_close(&stranger);
+	fd_close(&listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(config_is_read),	cmocka_unit_test(config_is_refused),
 		cmocka_unit_test(config_too_large),	cmocka_unit_test(exec_runs),
 		cmocka_unit_test(exec_start_malformed), cmocka_unit_test(exec_host_hangs_up),
-		cmocka_unit_test(exec_leaves_a_flood),
+		cmocka_unit_test(exec_leaves_a_flood),	cmocka_unit_test(exec_is_the_hosts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
