@@ -91,6 +91,16 @@ void deadline_grant(struct deadline_record *rec, const struct clock_record *cloc
 	rec->flags = clock->high_s > now->real_s + CLOCK_BEHIND_S ? DEADLINE_MARK_AHEAD : 0;
 }
 
+void deadline_recall(struct deadline_record *rec, int64_t deadline_s)
+{
+	*rec = (struct deadline_record){
+		.magic = DEADLINE_MAGIC,
+		.version = DEADLINE_VERSION,
+		.deadline_s = deadline_s,
+		.granted_s = UINT64_MAX,
+	};
+}
+
 static uint64_t deadline_elapsed(const struct deadline_record *rec, const struct deadline_now *now)
 {
 	uint64_t since = rec->boot_start_s;

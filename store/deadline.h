@@ -59,6 +59,9 @@ void deadline_observe(struct clock_record *clock, const struct deadline_now *now
 void deadline_grant(struct deadline_record *rec, const struct clock_record *clock,
 		    const struct deadline_now *now, int64_t deadline_s);
 
+/* The record of a date alone, whose own record is lost: no bound on elapsed time. Pure. */
+void deadline_recall(struct deadline_record *rec, int64_t deadline_s);
+
 /* Fold elapsed time up to now into the record. Pure. */
 void deadline_account(struct deadline_record *rec, const struct deadline_now *now);
 

@@ -48,14 +48,36 @@ enum store_state entry_decide(const struct entry_facts *facts)
 	return STORE_STOPPED;
 }
 
-/* Has it ever been ready? The journal knows, also after a reboot. */
-static bool entry_saw_ready(const struct journal_line *line, void *arg)
-{
-	bool *ready = arg;
+/* What the journal knows, also after a reboot. */
+struct entry_history {
+	bool ready;	 /* it has ever been */
+	int64_t until_s; /* the last date it was renewed to; 0: never */
+};
 
-	if (line->word == JOURNAL_EVENT && strncmp(line->text, "ready", 5) == 0)
-		*ready = true;
-	return !*ready;
+static bool entry_read_history(const struct journal_line *line, void *arg)
+{
+	struct entry_history *history = arg;
+	char until[STR_INSTANT_SIZE];
+	int64_t until_s;
+
+	if (line->word != JOURNAL_EVENT)
+		return true;
+	history->ready |= strncmp(line->text, "ready", 5) == 0;
+	if (strncmp(line->text, "renewed ", 8) == 0 &&
+	    journal_value(line->text, "until", until, sizeof(until)) &&
+	    str_to_instant(until, &until_s))
+		history->until_s = until_s;
+	return true;
+}
+
+/* A record that is lost or damaged must not make a life endless: the date that was granted, by the real clock alone. */
+static void entry_recall_deadline(struct store_entry *entry, const struct entry_history *history)
+{
+	if (entry->has_deadline || !entry->has_spec)
+		return;
+	deadline_recall(&entry->deadline,
+			history->until_s ? history->until_s : entry->spec.deadline_s);
+	entry->has_deadline = true;
 }
 
 int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
@@ -63,6 +85,7 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 {
 	char sandbox[PATHS_SIZE], run[PATHS_SIZE], path[PATHS_SIZE];
 	struct entry_facts facts = { 0 };
+	struct entry_history history = { 0 };
 	struct clock_record clock = { 0 };
 	struct deadline_now now;
 	struct err ignored;
@@ -81,6 +104,10 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	entry->has_status = status_read(host, id, &entry->status, &ignored) == 0;
 	entry->has_end = status_read_end(host, id, &entry->end, &ignored) == 0;
 
+	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_read_history, &history,
+			   &ignored);
+	entry_recall_deadline(entry, &history);
+
 	facts.lock_held = lock_is_held(paths_run(host, id, "lock", path));
 	facts.has_spec = entry->has_spec;
 	facts.has_status = entry->has_status;
@@ -90,8 +117,7 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	facts.durable = entry->has_spec && (entry->spec.flags & SPEC_DURABLE);
 	facts.expired =
 		entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
-	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_saw_ready,
-			   &facts.has_ready, &ignored);
+	facts.has_ready = history.ready;
 	entry->state = entry_decide(&facts);
 	return 0;
 }
