@@ -59,8 +59,13 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 		return f->overdue ? REAP_KILL_THEN_ALL : REAP_LEAVE;
 	}
 	*reason = f->ran ? END_KEEPER_LOST : END_CREATE_FAILED;
-	if (!f->has_spec)
+	/* after a change of version, or a disk's mistake: until its date nobody's disk is thrown away for that */
+	if (f->unread && !f->here && !(f->expired && f->confirmed))
+		return REAP_LEAVE;
+	if (!f->has_spec) {
+		*reason = f->expired ? END_EXPIRED : *reason;
 		return REAP_ALL;
+	}
 	if (f->here && f->end) { /* a keeper died on its way down */
 		*reason = f->end;
 		return reap_decide_end(f, f->end);
@@ -116,6 +121,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
+	f->unread = !e->has_spec && access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	f->end = e->has_end ? e->end.reason : 0;
@@ -239,6 +245,13 @@ static int reap_book(struct reap *r, const char *id, struct err *err)
 	return rc;
 }
 
+/* Neither what it is nor when it ends can be read: somebody has to decide. */
+static const struct err *reap_unread(const char *id, struct err *err)
+{
+	(void)err_set(err, ERR_FAILED, "it can't be read; to end it: mayfly destroy %s", id);
+	return err;
+}
+
 static bool reap_one(const char *id, void *arg)
 {
 	static const char *const words[] = {
@@ -256,8 +269,11 @@ static bool reap_one(const char *id, void *arg)
 
 	reap_look(r, id, &facts);
 	act = reap_decide(&facts, &reason);
-	if (act == REAP_LEAVE)
+	if (act == REAP_LEAVE) {
+		if (facts.unread && !facts.held && !r->entry.has_deadline)
+			reap_failed(r, id, reap_unread(id, &err));
 		return true;
+	}
 	if (act == REAP_BOOK) {
 		if (!r->dry_run && reap_book(r, id, &err) < 0)
 			reap_failed(r, id, &err);

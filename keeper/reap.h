@@ -28,6 +28,7 @@ enum reap_act { REAP_LEAVE, REAP_BOOK, REAP_STOP, REAP_ALL, REAP_KILL_THEN_ALL }
 struct reap_facts {
 	bool held;			       /* its lock */
 	bool has_spec, durable, has_disk, ran; /* ran: was ready once */
+	bool unread;			       /* a spec is there, but not one of this version */
 	bool here;			       /* RUN_DIR/ID is there */
 	bool other_boot;		       /* and says that it is of another boot */
 	bool expired, confirmed,

@@ -7,6 +7,7 @@
  */
 #include "keeper/teardown.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -129,6 +130,36 @@ static int teardown_look_slot(struct teardown *t, struct err *err)
 	return 0;
 }
 
+/* Without a word of the journal: the name that leads here. */
+static void teardown_look_name(struct teardown *t)
+{
+	char dir[PATHS_SIZE], target[PATHS_SIZE];
+	DIR *stream = opendir(paths_state(t->host, "names", dir));
+	struct dirent *d;
+
+	while (stream && !t->name[0] && (d = readdir(stream))) {
+		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
+
+		if (n < ID_LEN)
+			continue;
+		target[n] = '\0';
+		if (strcmp(target + n - ID_LEN, t->id) == 0)
+			(void)str_copy(t->name, sizeof(t->name), d->d_name);
+	}
+	if (stream)
+		(void)closedir(stream);
+}
+
+/* Likewise the cgroup, from the status of a sandbox of this boot. */
+static void teardown_look_cgroup(struct teardown *t)
+{
+	struct status_record status;
+	struct err ignored;
+
+	if (status_read(t->host, t->id, &status, &ignored) == 0)
+		(void)str_copy(t->cgroup, sizeof(t->cgroup), status.cgroup);
+}
+
 /* A boot ago its pids, slot and cgroup were other objects than those of today; the status file of this boot is gone too. */
 static bool teardown_same_boot(const struct teardown *t)
 {
@@ -152,6 +183,10 @@ int teardown_look(struct teardown *t, struct err *err)
 	if (t->journal_fd < 0 && !t->told) /* how it ended is said once */
 		t->journal_fd =
 			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (!t->name[0])
+		teardown_look_name(t);
+	if (!t->cgroup[0])
+		teardown_look_cgroup(t);
 	if (!teardown_same_boot(t)) {
 		t->monitor_pid = 0;
 		t->cgroup[0] = '\0';
