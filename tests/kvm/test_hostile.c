@@ -32,7 +32,7 @@ static void wait_for_console(const struct run *run, const char *text)
 static long io_ticks(const struct run *run)
 {
 	const int pid = (int)run->child.pid;
-	unsigned long user, system;
+	unsigned long user = 0, system = 0;
 	char path[64], line[512];
 	const char *p;
 	FILE *f;
