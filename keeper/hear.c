@@ -138,8 +138,12 @@ bool hear_monitor(struct keeper *k)
 		fd_close(&k->channel_fd);
 		return false;
 	}
-	if (n >= (ssize_t)sizeof(packet.msg) && hear_packet(k, &packet, (size_t)n))
-		return true;
+	if (n >= (ssize_t)sizeof(packet.msg) && hear_packet(k, &packet, (size_t)n)) {
+		if (!k->life.launch_end && !k->life.trapped)
+			return true;
+		fd_close(&k->channel_fd); /* last words: what comes now is its exit */
+		return false;
+	}
 	if (!k->life.text[0])
 		(void)str_copy(k->life.text, sizeof(k->life.text), "the monitor talks nonsense");
 	fd_close(&k->channel_fd);

@@ -92,6 +92,13 @@ static void maybe_end(uint32_t port)
 		guest_says(GUEST_END_POWEROFF, "\033[2J\n1 event gone destroyed\233");
 		end_with(LAUNCH_END_RESET);
 	}
+	if (port == 1014) { /* says that it ends, and doesn't */
+		struct launch_end end = { .reason = LAUNCH_END_HALTED };
+
+		send_packet(LAUNCH_MSG_END, &end, sizeof(end));
+		for (;;)
+			(void)pause();
+	}
 	if (port == 1011) {
 		struct launch_trap trap = { .syscall = 59, .thread = 1 };
 
