@@ -181,6 +181,8 @@ static int reap_kill_keeper(const struct status_record *status, struct err *err)
 static void reap_let_go(const struct reap *r, const char *id)
 {
 	char path[PATHS_SIZE];
+	struct err ignored;
+	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
 
 	(void)unlink(paths_run(r->host, id, "lock", path));
 	(void)rmdir(paths_run(r->host, id, NULL, path));

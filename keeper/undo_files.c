@@ -247,10 +247,14 @@ int undo_state_absent(struct teardown *t, struct err *err)
 	return undo_path_absent(paths_sandbox(t->host, t->id, NULL, path), err);
 }
 
+/* Under claim.lock, under which it is made and locked: nobody can lock a new file in it between the two removals. */
 int undo_run(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(t->host, "claim.lock", path), LOCK_WAIT, err);
 
+	if (claim < 0)
+		return err->os_errno == ENOENT ? 0 : -1;
 	return undo_empty_dir(paths_run(t->host, t->id, NULL, path), NULL, err);
 }
 
