@@ -131,8 +131,8 @@ bool date_tick(struct keeper *k)
 	return verdict.expired;
 }
 
-int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
-	       struct err *err)
+int date_renew(struct keeper *k, int64_t deadline_s, uint32_t uid, const char *who,
+	       const char *reason, struct err *err)
 {
 	struct guest_deadline told = { .deadline_s = deadline_s };
 	struct deadline_record fresh;
@@ -144,8 +144,8 @@ int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char
 		return -1;
 	fresh.renewals++;
 	/* who and why first: a longer life that nobody answers for must not exist */
-	if (journal_event(k->journal_fd, err, "renewed until=%s by=%s reason=%s",
-			  str_from_instant(deadline_s, text, sizeof(text)), who, reason) < 0)
+	if (journal_event(k->journal_fd, err, "renewed until=%s uid=%u by=%s reason=%s",
+			  str_from_instant(deadline_s, text, sizeof(text)), uid, who, reason) < 0)
 		return -1;
 	if (date_write(k, &fresh, err) < 0) {
 		struct err ignored;

@@ -118,13 +118,19 @@ static void serve_accept(struct serve *serve)
 static void serve_renew(struct keeper *k, struct serve_client *client,
 			const struct ctl_request *request)
 {
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
 	struct err err;
 
 	if (k->life.state != LIFE_RUNNING) {
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
 		return;
 	}
-	if (date_renew(k, request->deadline_s, request->who, request->reason, &err) < 0)
+	/* who it says it is may be a name; whose process it was the kernel knows */
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "can't tell who asks", -1);
+	else if (date_renew(k, request->deadline_s, peer.uid, request->who, request->reason, &err) <
+		 0)
 		serve_answer(k, client, CTL_ERROR, (uint32_t)err.code, err.text, -1);
 	else
 		serve_answer(k, client, CTL_OK, 0, "", -1);
