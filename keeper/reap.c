@@ -184,6 +184,8 @@ static void reap_let_go(const struct reap *r, const char *id)
 	struct err ignored;
 	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
 
+	if (claim < 0)
+		return; /* the next one tidies up */
 	(void)unlink(paths_run(r->host, id, "lock", path));
 	(void)rmdir(paths_run(r->host, id, NULL, path));
 }
