@@ -24,6 +24,13 @@
 /* The mark was ahead of the clock when the life was granted: it says nothing about this record. */
 #define CLOCK_BEHIND_S 60
 #define CLOCK_WRITE_S  60
+/* Later than any date: a record that says so is damaged. Sums of two such times are far from overflow. */
+#define DEADLINE_NEVER_S (1ll << 40)
+
+static bool deadline_is_time(int64_t time_s)
+{
+	return time_s >= 0 && time_s < DEADLINE_NEVER_S;
+}
 
 int deadline_now(struct deadline_now *now, struct err *err)
 {
@@ -156,7 +163,7 @@ int deadline_read(const struct host_config *host, const char *id, struct deadlin
 	if (n < 0)
 		return -1;
 	if ((size_t)n != sizeof(*rec) || rec->magic != DEADLINE_MAGIC ||
-	    rec->version != DEADLINE_VERSION)
+	    rec->version != DEADLINE_VERSION || !deadline_is_time(rec->deadline_s))
 		return err_set(err, ERR_FAILED, "%s is damaged", path);
 	rec->boot_id[sizeof(rec->boot_id) - 1] = '\0';
 	return 0;
@@ -185,7 +192,8 @@ int deadline_clock(const struct host_config *host, const struct deadline_now *no
 	if (dirfd < 0)
 		return err_sys(err, "can't open %s", host->state_dir);
 	n = fd_read_file(dirfd, "clock", clock, sizeof(*clock), err);
-	if (n != (ssize_t)sizeof(*clock))
+	if (n != (ssize_t)sizeof(*clock) || !deadline_is_time(clock->high_s) ||
+	    !deadline_is_time(clock->mark_real_s))
 		memset(clock, 0, sizeof(*clock));
 	clock->boot_id[sizeof(clock->boot_id) - 1] = '\0';
 	before = *clock;
