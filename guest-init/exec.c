@@ -27,16 +27,10 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "guest-init/command.h"
 #include "guest-init/frame.h"
 
-#define EXEC_MAX_WORDS 1024
-#define EXEC_CHUNK     16384
-
-struct command {
-	const char *user, *cwd;
-	char *args[EXEC_MAX_WORDS + 1];
-	char *envs[EXEC_MAX_WORDS + 1];
-};
+#define EXEC_CHUNK 16384
 
 struct relay {
 	int connection;
@@ -48,48 +42,12 @@ struct relay {
 
 static char exec_start[GUEST_FRAME_MAX];
 
-/* The next NUL-terminated text of [*at, end), or NULL when there's none. */
-static char *take_text(char **at, char *end)
-{
-	char *text = *at;
-	char *nul = memchr(text, '\0', (size_t)(end - text));
-
-	if (nul == NULL)
-		return NULL;
-	*at = nul + 1;
-	return text;
-}
-
-static bool take_texts(char **at, char *end, char **out, uint32_t n)
-{
-	if (n > EXEC_MAX_WORDS)
-		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		out[i] = take_text(at, end);
-		if (out[i] == NULL)
-			return false;
-	}
-	out[n] = NULL;
-	return true;
-}
-
-static bool parse_start(int connection, struct command *command)
+static bool receive_start(int connection, struct command *command)
 {
 	struct guest_frame frame;
-	struct guest_exec head;
-	char *at = exec_start + sizeof(head), *end;
 
-	if (frame_receive(connection, &frame, exec_start, sizeof(exec_start)) < 0)
-		return false;
-	if (frame.type != GUEST_EXEC_START || frame.len < sizeof(head))
-		return false;
-	end = exec_start + frame.len;
-	memcpy(&head, exec_start, sizeof(head));
-	command->user = take_text(&at, end);
-	command->cwd = command->user != NULL ? take_text(&at, end) : NULL;
-	return command->cwd != NULL && head.n_args > 0 &&
-	       take_texts(&at, end, command->args, head.n_args) &&
-	       take_texts(&at, end, command->envs, head.n_envs);
+	return frame_receive(connection, &frame, exec_start, sizeof(exec_start)) == 0 &&
+	       frame.type == GUEST_EXEC_START && command_parse(exec_start, frame.len, command);
 }
 
 static _Noreturn void fail(int code, const char *what)
@@ -248,7 +206,7 @@ _Noreturn void exec_serve(int connection)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	relay.connection = connection;
-	if (!parse_start(connection, &command))
+	if (!receive_start(connection, &command))
 		_exit(1);
 	pid = start(&command, &relay);
 	if (pid > 0 && !relay_until_exit(&relay)) {
