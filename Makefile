@@ -194,6 +194,9 @@ $(B)/tests/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(call archives,fuzz,$(PURE))
 # what is fuzzed beside the pure folders, object by object: the target itself stands in for the rest
 fuzzed = $(patsubst %,$(B)/fuzz/obj/%.o,$(1))
 $(B)/tests/fuzz/fuzz_launch: $(call fuzzed,vmm/monitor/launch)
+$(B)/tests/fuzz/fuzz_ctl: $(call fuzzed,keeper/serve keeper/pass keeper/progress)
+$(B)/tests/fuzz/fuzz_guest: $(call fuzzed,keeper/control cli/agent)
+$(B)/tests/fuzz/fuzz_init: $(call fuzzed,$(addprefix guest-init/,config command control frame say))
 $(B)/tests/fuzz/fuzz_config: $(call fuzzed,cli/config cli/config_keys cli/toml)
 
 $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
