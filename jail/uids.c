@@ -59,8 +59,8 @@ static bool parse_account(const char *line, struct range *out)
 /* NAME:FIRST:COUNT (subuid, subgid) */
 static bool parse_sub(const char *line, struct range *out)
 {
-	return line[0] != '#' && number_field(line, 1, &out->first) &&
-	       number_field(line, 2, &out->count);
+	return line[0] != '#' && strncmp(line, UIDS_OWNER ":", sizeof(UIDS_OWNER)) != 0 &&
+	       number_field(line, 1, &out->first) && number_field(line, 2, &out->count);
 }
 
 static int check_line(const char *path, unsigned int number, const char *line,

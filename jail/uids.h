@@ -17,6 +17,9 @@ struct uids_files {
 
 extern const struct uids_files uids_host_files;
 
+/* Who holds the sandboxes' own entry in subuid and subgid (keeper/host_ranges.h); it claims nothing from us. */
+#define UIDS_OWNER "mayfly-sandboxes"
+
 /*
  * May sandboxes have uids (and gids) base … base + count - 1? 0, or -1 with err (ERR_USAGE): the range is empty, wraps,
  * holds 0, 65535 or 4294967295 (ids with a meaning), or a line of a file, which is named with its number, claims part of

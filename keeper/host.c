@@ -23,6 +23,7 @@
 #include "jail/uids.h"
 #include "keeper/gate.h"
 #include "keeper/host_docker.h"
+#include "keeper/host_ranges.h"
 #include "keeper/host_state.h"
 #include "keeper/host_sysctl.h"
 #include "keeper/link.h"
@@ -181,7 +182,9 @@ static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struc
 		return r < 0 ? -1
 			     : err_set(err, ERR_USAGE, "%s: set another pool in the configuration",
 				       clash);
-	SAY("uids %u to %u and the address pools are free", host->uid_base,
+	if (host_ranges_reserve(host, err) < 0)
+		return -1;
+	SAY("uids %u to %u are reserved, the address pools are free", host->uid_base,
 	    host->uid_base + host->slot_count - 1);
 	return 0;
 }
@@ -189,8 +192,9 @@ static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struc
 static int ranges_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	(void)host;
-	(void)said;
-	(void)err;
+	if (host_ranges_release(err) < 0)
+		return -1;
+	SAY("nobody's any more");
 	return 0;
 }
 
