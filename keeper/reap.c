@@ -35,6 +35,7 @@ struct reap {
 	const struct host_config *host;
 	const struct sink *sink;
 	bool dry_run;
+	bool by_slot; /* looking at an id of which a slot's file may be all that is left */
 	struct deadline_now now;
 	struct clock_record clock;
 	struct store_entry entry; /* of the one looked at; large */
@@ -131,15 +132,12 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->here = r->run_fd >= 0 && (e->has_status || f->end || !f->ran);
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
-		struct deadline_now before = r->now;
 		uint32_t grace = REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
 
 		f->expired = v.expired;
 		f->confirmed = v.confirmed;
-		/* overdue: it had come `grace` seconds ago already, on both clocks */
-		before.real_s -= grace;
-		before.boot_s -= before.boot_s > grace ? grace : before.boot_s;
-		f->overdue = v.expired && before.real_s >= e->deadline.deadline_s;
+		/* overdue: it had come `grace` seconds ago already */
+		f->overdue = v.expired && r->now.real_s - grace >= e->deadline.deadline_s;
 	}
 }
 
@@ -272,6 +270,8 @@ static bool reap_one(const char *id, void *arg)
 	int rc = REAP_DONE;
 
 	reap_look(r, id, &facts);
+	if (r->state_fd < 0 && r->run_fd < 0 && !r->by_slot)
+		return true; /* it has ended since it was listed */
 	act = reap_decide(&facts, &reason);
 	if (act == REAP_LEAVE) {
 		if (facts.unread && !facts.held && !r->entry.has_deadline)
@@ -339,21 +339,25 @@ static void reap_slots(struct reap *r)
 
 	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
 		char id[ID_SIZE] = "";
+		/* first the lock: what is read from a file that nobody held, no living keeper wrote */
+		bool held = lock_is_held(paths_slot(r->host, slot, path));
 		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
 					 &ignored);
 
-		if (n == 0 && !r->dry_run && !lock_is_held(path)) {
+		if (n == 0 && !r->dry_run && !held) {
 			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir),
 						  LOCK_WAIT, &ignored);
 
 			if (claim >= 0 && !lock_is_held(path))
 				(void)unlink(path);
 		}
-		if (n != ID_LEN || !id_is_valid(id) || lock_is_held(path) ||
+		if (n != ID_LEN || !id_is_valid(id) || held ||
 		    access(paths_sandbox(r->host, id, NULL, dir), F_OK) == 0 ||
 		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
 			continue;
+		r->by_slot = true;
 		(void)reap_one(id, r);
+		r->by_slot = false;
 	}
 }
 
