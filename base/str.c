@@ -85,7 +85,7 @@ bool str_to_size(const char *text, uint64_t *bytes)
 	static const struct unit units[] = {
 		{ '\0', 1 },
 		{ 'K', 1024 },
-		{ 'M', 1024 * 1024 },
+		{ 'M', 1024ULL * 1024 },
 		{ 'G', 1024ULL * 1024 * 1024 },
 		{ 'T', 1024ULL * 1024 * 1024 * 1024 },
 	};

@@ -187,8 +187,8 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
 	static struct ssh_words words;
+	static struct login login;
 	char id[ID_SIZE], **rest, **command;
-	struct login login;
 	bool stdio = false;
 	const char *value;
 	int option, n;

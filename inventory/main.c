@@ -76,7 +76,7 @@ static int load(const char *path, struct inventory *inventory, struct err *err)
 
 static int compare(const struct options *options, struct err *err)
 {
-	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
+	const struct timespec nap = { .tv_nsec = 200L * 1000 * 1000 };
 	struct inventory before = { 0 }, now = { .except = options->except };
 	time_t end = time(NULL) + (time_t)options->settle_s;
 	size_t n;

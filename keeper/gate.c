@@ -30,7 +30,7 @@ struct marks {
 };
 
 #define RULE(chain, fmt, ...)                                                                      \
-	ruleset_add(t, "add rule inet " TABLE " " chain " " fmt "\n" __VA_OPT__(, ) __VA_ARGS__)
+	ruleset_add(t, "add rule inet " TABLE " " chain " " fmt "\n", ##__VA_ARGS__)
 
 static void comment_of(const struct host_config *host, char buf[128])
 {

@@ -54,8 +54,7 @@ static void words_init(struct words *w, const char *id, const struct slot_plan *
 
 /* one rule of one chain */
 #define RULE(chain, fmt, ...)                                                                      \
-	ruleset_add(t, "add rule netdev %s " chain " " fmt "\n",                                   \
-		    w->table __VA_OPT__(, ) __VA_ARGS__)
+	ruleset_add(t, "add rule netdev %s " chain " " fmt "\n", w->table, ##__VA_ARGS__)
 
 static void add_head(struct ruleset_text *t, const struct words *w)
 {

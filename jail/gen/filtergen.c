@@ -34,7 +34,7 @@ static const struct {
 
 static void die(const char *what, int error)
 {
-	fprintf(stderr, "filtergen: %s: %s\n", what, strerror(error));
+	(void)fprintf(stderr, "filtergen: %s: %s\n", what, strerror(error));
 	exit(1);
 }
 
@@ -58,7 +58,8 @@ static void check_limit(const char *what, uint32_t bits, unsigned int max)
 	unsigned int n = count_calls(bits);
 
 	if (n > max) {
-		fprintf(stderr, "filtergen: %s: %u calls allowed, the limit is %u\n", what, n, max);
+		(void)fprintf(stderr, "filtergen: %s: %u calls allowed, the limit is %u\n", what, n,
+			      max);
 		exit(1);
 	}
 }
@@ -113,7 +114,7 @@ static size_t export(scmp_filter_ctx ctx, struct sock_filter *insns, size_t max)
 	n = fread(insns, sizeof(*insns), max, file);
 	if (n == 0 || n == max)
 		die("filter's length", E2BIG);
-	fclose(file);
+	(void)fclose(file);
 	return n;
 }
 
