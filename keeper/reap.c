@@ -205,6 +205,26 @@ static bool reap_has_changed(const struct reap *r, const char *id)
 	       (r->state_fd < 0 && access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0);
 }
 
+/*
+ * Its lock, if it is still what was looked at: under claim.lock, so that a directory that has gone isn't made again under
+ * the eyes of who removed it. -1 with err: os_errno EAGAIN when it is somebody else's.
+ */
+static int reap_claim(const struct reap *r, const char *id, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, err);
+
+	if (claim < 0)
+		return -1;
+	if (reap_has_changed(r, id)) {
+		errno = EAGAIN;
+		return err_sys(err, "it has ended, or begun");
+	}
+	if (paths_make_dir(paths_run(r->host, id, NULL, path), 0750, err) < 0)
+		return -1;
+	return lock_take(paths_run(r->host, id, "lock", path), LOCK_TRY, err);
+}
+
 enum reap_done { REAP_DONE, REAP_NOT_OURS };
 
 /* REAP_DONE, REAP_NOT_OURS (somebody holds its lock, or it is another than was looked at), or -1 with err. */
@@ -217,14 +237,10 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 		.reason = reason,
 		.journal_fd = -1,
 	};
-	auto_fd lock = lock_claim(r->host, id, err);
+	auto_fd lock = reap_claim(r, id, err);
 
 	if (lock < 0)
 		return err->os_errno == EAGAIN ? REAP_NOT_OURS : -1;
-	if (reap_has_changed(r, id)) {
-		reap_let_go(r, id);
-		return REAP_NOT_OURS;
-	}
 	memcpy(t.id, id, ID_SIZE);
 	return teardown_run(&t, err) < 0 ? -1 : REAP_DONE;
 }
@@ -232,7 +248,7 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 /* Nothing runs, its date has not come: book what has elapsed, and say how the last run ended if nobody could. */
 static int reap_book(struct reap *r, const char *id, struct err *err)
 {
-	auto_fd lock = lock_claim(r->host, id, err);
+	auto_fd lock = reap_claim(r, id, err);
 	int rc = 0;
 
 	if (lock < 0)
