@@ -136,8 +136,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 
 		f->expired = v.expired;
 		f->confirmed = v.confirmed;
-		/* overdue: it had come `grace` seconds ago already */
-		f->overdue = v.expired && r->now.real_s - grace >= e->deadline.deadline_s;
+		/* overdue: it had come `grace` seconds ago already, by either clock; a fresh jump is the keeper's to judge */
+		f->overdue = v.confirmed && v.over_s >= grace;
 	}
 }
 

@@ -147,6 +147,10 @@ struct deadline_verdict deadline_check(const struct deadline_record *rec,
 	v.confirmed = v.expired &&
 		      (v.elapsed_left_s == 0 || (mark_counts && clock->high_s >= rec->deadline_s) ||
 		       clock->jump_boot_s == 0);
+	if (elapsed > rec->granted_s)
+		v.over_s = elapsed - rec->granted_s;
+	if (v.confirmed && real > rec->deadline_s && (uint64_t)(real - rec->deadline_s) > v.over_s)
+		v.over_s = (uint64_t)(real - rec->deadline_s);
 	return v;
 }
 

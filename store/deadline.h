@@ -47,6 +47,7 @@ struct deadline_verdict {
 	uint64_t left_s; /* 0 when expired: the smaller of both bounds */
 	uint64_t
 		elapsed_left_s; /* what the elapsed bound alone leaves; for a CLOCK_BOOTTIME timer */
+	uint64_t over_s; /* confirmed: how long ago it expired, by the bound that came first */
 };
 
 /* Read the clocks and the boot id. 0, or -1 with err. */

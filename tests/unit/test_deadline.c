@@ -83,6 +83,20 @@ static void test_clock_set_back(void **state)
 	assert_true(look(&w, START - 50000 + LIFE, UP + LIFE + 2, "a").confirmed);
 }
 
+static void test_over_by_either_clock(void **state)
+{
+	struct world w = granted();
+
+	(void)state;
+	assert_int_equal(look(&w, START + LIFE - 1, UP + LIFE - 1, "a").over_s, 0);
+	assert_int_equal(look(&w, START + LIFE + 100, UP + LIFE + 100, "a").over_s, 100);
+	/* set back by a year: the elapsed bound says it */
+	assert_in_range(look(&w, START - 31536000, UP + LIFE + 200, "a").over_s, 199, 200);
+	/* a fresh jump says nothing yet */
+	w = granted();
+	assert_int_equal(look(&w, START + 2 * LIFE, UP + 10, "a").over_s, 0);
+}
+
 static void test_elapsed_bound_is_never_early(void **state)
 {
 	struct world w = granted();
@@ -217,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_clocks_agree),
 		cmocka_unit_test(test_clock_set_back),
+		cmocka_unit_test(test_over_by_either_clock),
 		cmocka_unit_test(test_elapsed_bound_is_never_early),
 		cmocka_unit_test(test_elapsed_over_boots),
 		cmocka_unit_test(test_booking_twice_counts_once),
