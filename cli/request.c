@@ -254,7 +254,6 @@ int request_resolve(const struct request *request, const struct config *config, 
 	spec->size = sizeof(*spec);
 	spec->flags = SPEC_NET | (request->durable ? SPEC_DURABLE : 0);
 	spec->host = config->host;
-	spec->host.max_ttl_s = (uint32_t)config->max_ttl_s; /* its range fits */
 	spec->created_s = now_s;
 	spec->vcpus = config->cpus;
 	spec->memory_bytes = config->memory_bytes;

@@ -38,8 +38,6 @@ struct host_config {
 	uint32_t mark_base;	 /* marks mark_base … mark_base + slot_count - 1 are ours */
 	uint32_t mark_mask;	 /* (mark & mark_mask) == mark_base for all of them */
 	uint32_t stop_timeout_s; /* how long a graceful stop may take before cgroup.kill */
-	uint32_t
-		max_ttl_s; /* longest life that a renewal by another than root may grant; 0: no limit */
 };
 
 enum spec_flags {

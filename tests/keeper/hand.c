@@ -38,7 +38,6 @@ static struct spec spec = {
 		.mark_base = 0x4d460000,
 		.mark_mask = 0xffff0000,
 		.stop_timeout_s = 2,
-		.max_ttl_s = 86400,
 	},
 	.owner = "tester",
 	.hostname = "box",
