@@ -126,6 +126,7 @@ define link_vmm
 		-Wl,--start-group $(filter %.a,$^) -lc -lgcc -Wl,--end-group $(MUSL)/crtn.o
 	@! readelf -lW $@.full | grep -q INTERP || { echo "$@: is dynamic" >&2; exit 1; }
 	$(Q)strip -o $@ $@.full
+	$(Q)chmod 755 $@ # the monitor's own uid has to run it, whatever the umask was
 endef
 
 $(BIN)/mayfly-vmm: $(B)/vmm/obj/vmm/monitor/main.o $(call archives,vmm,$(VMM_FOLDERS))
@@ -158,8 +159,8 @@ $(B)/initrd.cpio: $(BIN)/mayfly-init
 .PHONY: guest
 guest: $(B)/initrd.cpio
 	@mkdir -p $(B)
-	$(Q)ln -sfn "$$(kernel-configs/build guest-minimal)/vmlinux" $(B)/vmlinux
-	$(Q)ln -sfn "$$(images/build)/base.erofs" $(B)/base.erofs
+	$(Q)kernel=$$(kernel-configs/build guest-minimal) && ln -sfn "$$kernel/vmlinux" $(B)/vmlinux
+	$(Q)image=$$(images/build) && ln -sfn "$$image/base.erofs" $(B)/base.erofs
 
 # ---- tests ---------------------------------------------------------------------------------------------------------
 

@@ -7,17 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Checked arithmetic: true when *out holds the exact result, false (and *out unspecified) on overflow. */
-static inline bool num_add_u64(uint64_t a, uint64_t b, uint64_t *out)
-{
-	return !__builtin_add_overflow(a, b, out);
-}
-
-static inline bool num_mul_u64(uint64_t a, uint64_t b, uint64_t *out)
-{
-	return !__builtin_mul_overflow(a, b, out);
-}
-
 /* True when [offset, offset + len) lies in [0, size); can't overflow. */
 static inline bool num_range_ok(uint64_t offset, uint64_t len, uint64_t size)
 {

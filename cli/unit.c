@@ -16,9 +16,11 @@
 
 #define UNIT_NAME_SIZE 64
 #define SCOPE_LOOKS    1000 /* of 10 ms */
-#define SLICE_LOOKS    500
-#define SLICE	       "mayfly.slice"
-#define SLICE_CGROUP   "/sys/fs/cgroup/" SLICE
+/* longer than the longest sandbox.stop_timeout: systemd must not kill a keeper that is stopping its guest */
+#define STOP_US	     (660ULL * 1000 * 1000)
+#define SLICE_LOOKS  500
+#define SLICE	     "mayfly.slice"
+#define SLICE_CGROUP "/sys/fs/cgroup/" SLICE
 #define MANAGER                                                                                    \
 	"org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
@@ -81,17 +83,17 @@ static int append_command(sd_bus_message *message, char *const argv[])
 static int append_service(sd_bus_message *message, const char *name, const void *argv)
 {
 	char description[96];
-	const uint64_t start_us = 180ULL * 1000 * 1000;
+	const uint64_t start_us = 180ULL * 1000 * 1000, stop_us = STOP_US;
 	int rc;
 
 	(void)snprintf(description, sizeof(description), "mayfly sandbox %s", name);
 	rc = sd_bus_message_open_container(message, 'a', "(sv)");
 	if (rc >= 0)
-		rc = sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description",
-					   "s", description, "Type", "s", "notify", "Delegate", "b",
-					   1, "KillMode", "s", "mixed", "Slice", "s", SLICE,
-					   "CollectMode", "s", "inactive-or-failed",
-					   "TimeoutStartUSec", "t", start_us);
+		rc = sd_bus_message_append(
+			message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
+			description, "Type", "s", "notify", "Delegate", "b", 1, "KillMode", "s",
+			"mixed", "Slice", "s", SLICE, "CollectMode", "s", "inactive-or-failed",
+			"TimeoutStartUSec", "t", start_us, "TimeoutStopUSec", "t", stop_us);
 	if (rc >= 0)
 		rc = append_command(message, argv);
 	return rc < 0 ? rc : sd_bus_message_close_container(message);
@@ -137,12 +139,14 @@ int unit_start(const char *name, char *const argv[], struct err *err)
 static int append_scope(sd_bus_message *message, const char *name, const void *arg)
 {
 	char description[96];
+	const uint64_t stop_us = STOP_US;
 
 	(void)snprintf(description, sizeof(description), "mayfly sandbox %s in the foreground",
 		       name);
-	return sd_bus_message_append(message, "a(sv)", 5, "Description", "s", description, "Slice",
+	return sd_bus_message_append(message, "a(sv)", 6, "Description", "s", description, "Slice",
 				     "s", SLICE, "Delegate", "b", 1, "CollectMode", "s",
-				     "inactive-or-failed", "PIDs", "au", 1, *(const uint32_t *)arg);
+				     "inactive-or-failed", "TimeoutStopUSec", "t", stop_us, "PIDs",
+				     "au", 1, *(const uint32_t *)arg);
 }
 
 static bool is_in_cgroup(pid_t pid, const char *unit)

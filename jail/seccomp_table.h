@@ -15,7 +15,7 @@
  * The table: every system call that a thread of the monitor may make once its filter is on, and why. What isn't here
  * raises SIGSYS (and ends the monitor with a message); a call that only an attacker makes is in the second table and
  * kills the process on the spot, as does a call of another architecture (i386, x32).
- * jail/gen/filtergen.c makes the filters and docs' list from it, tests/jail's probe holds a real monitor against it.
+ * jail/gen/filtergen.c makes the filters from it (and prints it, --markdown), tests/jail's probe holds a real monitor against it.
  *
  * musl decides some numbers: its poll functions other than ppoll, its read and write, have numbers of their own, which
  * the monitor doesn't use; abort, malloc, stdio and thread ends are not in the table because they must not happen.

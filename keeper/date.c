@@ -3,6 +3,7 @@
 #include "keeper/date.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,12 +19,20 @@
 static int date_look(const struct keeper *k, struct deadline_now *now, struct clock_record *clock,
 		     struct err *err)
 {
-	if (deadline_now(now, err) < 0)
-		return -1;
-	return deadline_clock(&k->spec.host, now, false, clock, err);
+	/* the boot id may be out of reach (no descriptor left on the host); it is the one this keeper began in */
+	if (deadline_now(now, err) < 0) {
+		if (k->status.boot_id[0] == '\0')
+			return -1;
+		memcpy(now->boot_id, k->status.boot_id, sizeof(now->boot_id));
+	}
+	if (deadline_clock(&k->spec.host, now, false, clock, err) == 0)
+		return 0;
+	if (clock->magic == 0) /* without the mark, the real clock alone confirms nothing */
+		clock->jump_boot_s = 1;
+	return -1;
 }
 
-/* When the clocks can't be read, or the mark can't be written (disk full), what was read decides. */
+/* When the mark can't be read or written (disk full), what was read decides. */
 static struct deadline_verdict date_verdict(const struct keeper *k)
 {
 	struct clock_record clock = { 0 };
@@ -131,8 +140,8 @@ bool date_tick(struct keeper *k)
 	return verdict.expired;
 }
 
-int date_renew(struct keeper *k, int64_t deadline_s, uint32_t uid, const char *who,
-	       const char *reason, struct err *err)
+int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
+	       struct err *err)
 {
 	struct guest_deadline told = { .deadline_s = deadline_s };
 	struct deadline_record fresh;
@@ -144,8 +153,8 @@ int date_renew(struct keeper *k, int64_t deadline_s, uint32_t uid, const char *w
 		return -1;
 	fresh.renewals++;
 	/* who and why first: a longer life that nobody answers for must not exist */
-	if (journal_event(k->journal_fd, err, "renewed until=%s uid=%u by=%s reason=%s",
-			  str_from_instant(deadline_s, text, sizeof(text)), uid, who, reason) < 0)
+	if (journal_event(k->journal_fd, err, "renewed until=%s by=%s reason=%s",
+			  str_from_instant(deadline_s, text, sizeof(text)), who, reason) < 0)
 		return -1;
 	if (date_write(k, &fresh, err) < 0) {
 		struct err ignored;

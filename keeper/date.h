@@ -25,8 +25,8 @@ int date_open(struct keeper *k, struct err *err);
 bool date_tick(struct keeper *k);
 
 /* A new date, on disk before anybody is told. uid: whose process asks; who: the name it gives. Refuses one that has come, or when the old one has. */
-int date_renew(struct keeper *k, int64_t deadline_s, uint32_t uid, const char *who,
-	       const char *reason, struct err *err);
+int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
+	       struct err *err);
 
 /* The date has come, and not only by a jump of the clock that may be an error? */
 bool date_is_confirmed(const struct keeper *k);

@@ -61,7 +61,7 @@ static bool stop_at_first(const char *id, void *arg)
 	return false;
 }
 
-/* Lock files of slots nobody holds; a held one, or one that names a sandbox, keeps its directory */
+/* Lock files of slots that nobody holds; a held one keeps its directory. */
 static void remove_slots(const struct host_config *host)
 {
 	char path[PATHS_SIZE], slot[PATHS_SIZE];
@@ -170,7 +170,8 @@ static int group_down(const struct host_config *host, char said[SAID_SIZE], stru
 
 /* ---- ranges ---- */
 
-static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+/* What the configuration wants must be free; asked before anything is made. */
+static int ranges_are_free(const struct host_config *host, struct err *err)
 {
 	char clash[SAID_SIZE];
 	int r;
@@ -178,10 +179,13 @@ static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struc
 	if (uids_check(host->uid_base, host->slot_count, &uids_host_files, err) < 0)
 		return -1;
 	r = link_pool_clash(host, clash, sizeof(clash), err);
-	if (r != 0)
-		return r < 0 ? -1
-			     : err_set(err, ERR_USAGE, "%s: set another pool in the configuration",
-				       clash);
+	if (r > 0)
+		return err_set(err, ERR_USAGE, "%s: set another pool in the configuration", clash);
+	return r;
+}
+
+static int ranges_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
+{
 	if (host_ranges_reserve(host, err) < 0)
 		return -1;
 	SAY("uids %u to %u are reserved, the address pools are free", host->uid_base,
@@ -354,6 +358,8 @@ int host_up(const struct host_config *host, const struct sink *sink, struct err 
 {
 	if (plan_check(host, err) < 0)
 		return -1;
+	if (ranges_are_free(host, err) < 0)
+		return err_wrap(err, "host up, ranges");
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		char said[SAID_SIZE] = "";
 		int r = steps[i].up(host, said, err);

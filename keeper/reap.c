@@ -128,6 +128,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->end = e->has_end ? e->end.reason : 0;
 	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran,
 			   &ignored);
+	f->ran |= f->end != 0 && f->end != END_CREATE_FAILED; /* also when the journal is lost */
 	/* one that ran has a status until it has an end; else it's the directory of a lock that a reap took */
 	f->here = r->run_fd >= 0 && (e->has_status || f->end || !f->ran);
 	if (e->has_deadline) {
@@ -393,8 +394,10 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	r = (struct reap){
 		.host = host, .sink = sink, .dry_run = dry_run, .state_fd = -1, .run_fd = -1
 	};
-	if (access(host->state_dir, F_OK) < 0 && access(host->run_dir, F_OK) < 0)
-		return 0; /* mayfly has never been here */
+	/* mayfly has never been here, or host down left its receipts alone */
+	if (access(host->run_dir, F_OK) < 0 &&
+	    access(paths_state(host, "sandboxes", path), F_OK) < 0)
+		return 0;
 	if (paths_make(host, err) < 0)
 		return -1;
 	lock = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);

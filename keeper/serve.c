@@ -115,22 +115,29 @@ static void serve_accept(struct serve *serve)
 
 /* ---- requests ---- */
 
-static void serve_renew(struct keeper *k, struct serve_client *client,
-			const struct ctl_request *request)
+/* Members of the group reach the guest; when it ends is root's to say. What a request says of itself may be false, so
+ * it is the kernel that is asked whose process this is. */
+static bool serve_is_root(struct keeper *k, struct serve_client *client)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == 0)
+		return true;
+	serve_answer(k, client, CTL_ERROR, ERR_FAILED, "that needs root", -1);
+	return false;
+}
+
+static void serve_renew(struct keeper *k, struct serve_client *client,
+			const struct ctl_request *request)
+{
 	struct err err;
 
-	if (k->life.state != LIFE_RUNNING) {
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+	if (!serve_is_root(k, client))
 		return;
-	}
-	/* who it says it is may be a name; whose process it was the kernel knows */
-	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "can't tell who asks", -1);
-	else if (date_renew(k, request->deadline_s, peer.uid, request->who, request->reason, &err) <
-		 0)
+	if (k->life.state != LIFE_RUNNING)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+	else if (date_renew(k, request->deadline_s, request->who, request->reason, &err) < 0)
 		serve_answer(k, client, CTL_ERROR, (uint32_t)err.code, err.text, -1);
 	else
 		serve_answer(k, client, CTL_OK, 0, "", -1);
@@ -164,6 +171,8 @@ static void serve_connect(struct keeper *k, struct serve_client *client,
 static void serve_destroy(struct keeper *k, struct serve_client *client,
 			  const struct ctl_request *request)
 {
+	if (!serve_is_root(k, client))
+		return;
 	client->wants_end = true;
 	client->destroy = true;
 	life_event(k, request->force ? LIFE_DESTROY_NOW : LIFE_DESTROY);

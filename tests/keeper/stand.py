@@ -179,6 +179,24 @@ class Stand:
         s.close()
         return records, fd
 
+    def ask_as(self, uid, ident, kind, deadline):
+        """One request as a member of the socket's group (0 here) who isn't root: the first record of the answer."""
+        back = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        os.chdir(f"{self.run}/{ident}")
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.settimeout(20)
+        os.seteuid(uid)
+        try:
+            s.connect("ctl.sock")
+            s.send(REQUEST.pack(1, kind, deadline, 0, 0, b"member", b"because"))
+        finally:
+            os.seteuid(0)
+            os.fchdir(back)
+            os.close(back)
+        record = decode(s.recv(1024))
+        s.close()
+        return record
+
     def monitor(self, ident):
         """pid of the monitor, by the journal."""
         for line in self.journal(ident):
