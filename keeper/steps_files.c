@@ -108,11 +108,15 @@ static bool steps_name_dangles(const char *path)
 	return stat(path, &st) < 0 && errno == ENOENT;
 }
 
-/* symlink(2) is what makes a name unique. */
+/* symlink(2) is what makes a name unique; under claim.lock, so that a link just made isn't taken for one that leads
+ * nowhere. */
 int steps_name(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE], target[64];
+	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
 
+	if (claim < 0)
+		return -1;
 	(void)paths_name(&k->spec.host, k->spec.name, path);
 	(void)snprintf(target, sizeof(target), "../sandboxes/%s", k->spec.id);
 	if (steps_name_dangles(path))
