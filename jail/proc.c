@@ -97,7 +97,8 @@ static int has_uid(const char *pid, uint32_t uid, struct err *err)
 
 	(void)snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
 	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, err);
-	if (n < 0 && err->os_errno == EFBIG) /* a long list of groups comes behind all that is looked at */
+	if (n < 0 &&
+	    err->os_errno == EFBIG) /* a long list of groups comes behind all that is looked at */
 		n = sizeof(text) - 1;
 	if (n < 0)
 		return err->os_errno == ENOENT || err->os_errno == ESRCH ? 0 : -1;
