@@ -69,7 +69,7 @@ static int listen_progress(const char *id, struct err *err)
 	return fd_take(&fd);
 }
 
-static int catch_signals(struct err *err)
+int start_signals(struct err *err)
 {
 	sigset_t set;
 	int fd;
@@ -364,7 +364,7 @@ int start_sandbox(struct start *start, struct err *err)
 		return -1;
 	if (waiting.unit)
 		start->spec->flags |= SPEC_IN_UNIT;
-	waiting.signals = catch_signals(err);
+	waiting.signals = start_signals(err);
 	if (waiting.signals >= 0)
 		waiting.listener = listen_progress(start->spec->id, err);
 	if (waiting.listener >= 0 && spec_write_spool(start->spec, err) == 0) {

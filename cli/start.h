@@ -31,4 +31,7 @@ struct start {
  */
 int start_sandbox(struct start *start, struct err *err);
 
+/* Block SIGINT, SIGTERM and SIGHUP and return a descriptor that tells of them (signalfd(2)); -1 with err. */
+int start_signals(struct err *err);
+
 #endif

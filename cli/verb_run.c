@@ -99,20 +99,6 @@ static int read_options(struct cli *cli, int argc, char **argv, struct run *run,
 	return take_words(cli, run, &opts, behind, err);
 }
 
-/* SIGINT, SIGTERM and SIGHUP have been blocked by the start. */
-static int open_signals(struct err *err)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? err_sys(err, "signalfd") : fd;
-}
-
 static void pass_signal(int signals, pid_t keeper)
 {
 	struct signalfd_siginfo info;
@@ -202,7 +188,7 @@ static int code_of_end(const struct ctl_record *end)
 static int live(const struct run *run, const struct spec *spec, pid_t keeper, struct err *err)
 {
 	struct ctl_record end = { .code = 0 };
-	auto_fd signals = open_signals(err), end_fd = -1;
+	auto_fd signals = start_signals(err), end_fd = -1;
 	int code = 0, keeper_code;
 
 	if (signals < 0)
