@@ -54,7 +54,7 @@ static uint32_t count(const char *const *texts)
 static int put_start(struct agent *agent, const struct agent_command *command, struct err *err)
 {
 	const char *const *args = (const char *const *)command->args;
-	struct guest_exec head = { count(args), count(command->envs) };
+	struct guest_exec head = { .n_args = count(args), .n_envs = count(command->envs) };
 	struct guest_frame frame = { .type = GUEST_EXEC_START };
 	bool fits = put(agent, &frame, sizeof(frame)) && put(agent, &head, sizeof(head)) &&
 		    put(agent, command->user, strlen(command->user) + 1) &&

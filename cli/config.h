@@ -22,7 +22,7 @@
 #define CONFIG_DISK_MIN	   (64ULL << 20)
 #define CONFIG_DISK_MAX	   (16ULL << 40)
 #define CONFIG_DISK_STEP   (1ULL << 20)
-#define CONFIG_CPUS_MAX	   1 /* vCPUs that the monitor runs */
+#define CONFIG_CPUS_MAX	   8 /* vCPUs that the monitor runs */
 
 struct config {
 	struct host_config host;

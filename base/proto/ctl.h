@@ -17,7 +17,7 @@
  *    records, the last of which is CTL_OK or CTL_ERROR. CONNECT's CTL_OK carries one fd.
  * 3. the keeper as a tool (--reap, --verify, --host-up …): records on its stdout, one after the other.
  */
-#define CTL_VERSION 1u
+#define CTL_VERSION 2u
 
 enum ctl_record_type {
 	CTL_OK = 1,    /* done; text may hold one line for the user */
@@ -42,6 +42,13 @@ enum ctl_request_type {
 	CTL_DESTROY = 2, /* force: no graceful stop; answered once everything is gone */
 	CTL_CONNECT = 3, /* port: a stream to the guest's vsock port, as an fd */
 	CTL_WAIT = 4,	 /* answered with CTL_ENDED when the sandbox ends */
+	/* end the guest, keep what a durable sandbox keeps; force: now; timeout_s: patience, 0: the
+	 * site's. Answered once it has ended */
+	CTL_STOP = 5,
+	/* attach: CTL_OK with one fd, a stream to the guest's console; who came before is detached */
+	CTL_CONSOLE = 6,
+	CTL_CONSOLE_SIZE = 7, /* port: columns | rows << 16 */
+	CTL_BALLOON = 8,      /* port: MiB that the guest shall give back */
 };
 
 struct ctl_request {
@@ -50,8 +57,9 @@ struct ctl_request {
 	int64_t deadline_s;
 	uint32_t port;
 	uint32_t force;
+	uint32_t timeout_s;
 	char who[STR_NAME_MAX + 1];
-	char reason[256 - 24 - (STR_NAME_MAX + 1)];
+	char reason[256 - 28 - (STR_NAME_MAX + 1)];
 };
 
 /* Why a sandbox ended; stored in the file `end` of its state directory as struct end_record, and told by CTL_ENDED. */

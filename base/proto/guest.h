@@ -20,7 +20,7 @@
 
 #define GUEST_CONFIG_PATH  "mayfly.config" /* in the initrd's root */
 #define GUEST_CONFIG_MAGIC 0x4d464743u	   /* "MFGC" */
-#define GUEST_VERSION	   1u
+#define GUEST_VERSION	   2u
 
 /* Port of the one byte write that mayfly-init does first; the bench sees it as kvm:kvm_pio. Nothing answers there. */
 #define GUEST_BENCH_PIO_PORT 0x3f5u
@@ -66,8 +66,10 @@ enum guest_frame_type {
 	GUEST_CLOCK = 17,    /* set the clock: struct guest_clock */
 	GUEST_DEADLINE = 18, /* the date has moved: struct guest_deadline */
 	/* exec, host → guest */
-	GUEST_EXEC_START = 32, /* struct guest_exec, then its texts */
-	GUEST_EXEC_STDIN = 33, /* bytes; len 0: end of file */
+	GUEST_EXEC_START = 32,	 /* struct guest_exec, then its texts */
+	GUEST_EXEC_STDIN = 33,	 /* bytes; len 0: end of file */
+	GUEST_EXEC_WINSIZE = 34, /* struct guest_winsize: the terminal's size has changed */
+	GUEST_EXEC_SIGNAL = 35,	 /* struct guest_signal: for the command's process group */
 	/* exec, guest → host */
 	GUEST_EXEC_STDOUT = 48,
 	GUEST_EXEC_STDERR = 49,
@@ -107,10 +109,26 @@ struct guest_deadline {
 	int64_t deadline_s;
 };
 
+enum guest_exec_flags {
+	/* on a pty of its own: all output is STDOUT, winsize holds at once */
+	GUEST_EXEC_TTY = 1u << 0,
+};
+
+struct guest_winsize {
+	uint16_t rows;
+	uint16_t columns;
+};
+
+struct guest_signal {
+	uint32_t signal; /* Linux's number */
+};
+
 struct guest_exec {
 	uint32_t
 		n_args; /* NUL-terminated texts behind this struct: user ("" is root), cwd ("" is home), args, envs */
 	uint32_t n_envs;
+	uint32_t flags; /* enum guest_exec_flags */
+	struct guest_winsize winsize;
 };
 
 struct guest_exit {
@@ -121,5 +139,6 @@ struct guest_exit {
 static_assert(sizeof(struct guest_config) == 32 + 64 + 48 + 8 + 16 + 48 + 16, "ABI");
 static_assert(sizeof(struct guest_frame) == 8, "ABI");
 static_assert(sizeof(struct guest_end) == 128, "ABI");
+static_assert(sizeof(struct guest_exec) == 16, "ABI");
 
 #endif

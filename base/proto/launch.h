@@ -27,7 +27,7 @@ enum launch_fd {
 };
 
 #define LAUNCH_MAGIC	    0x4d464c52u /* "MFLR" */
-#define LAUNCH_VERSION	    1u
+#define LAUNCH_VERSION	    2u
 #define LAUNCH_CMDLINE_SIZE 2048
 #define LAUNCH_MAX_VCPUS    8
 #define LAUNCH_DISK_ID_SIZE 20 /* VIRTIO_BLK_ID_BYTES */
@@ -47,16 +47,21 @@ enum launch_msg_type {
 	LAUNCH_MSG_END = 6, /* monitor → keeper: struct launch_end; the monitor exits */
 	LAUNCH_MSG_TRAP =
 		7, /* monitor → keeper: struct launch_trap; a call that the filter doesn't know; it exits */
+	/* keeper → monitor, with one fd (SOCK_STREAM): the console's other end, in place of an earlier one */
+	LAUNCH_MSG_CONSOLE = 8,
+	LAUNCH_MSG_CONSOLE_SIZE = 9, /* keeper → monitor: columns | rows << 16, told to the guest */
+	LAUNCH_MSG_BALLOON = 10,     /* keeper → monitor: MiB that the guest shall give back */
 };
 
 struct launch_msg {
 	uint32_t type; /* enum launch_msg_type */
-	uint32_t arg;  /* CONNECT, OFFER: the vsock port; READY: enum jail_enter_flags; else 0 */
+	uint32_t arg;  /* CONNECT, OFFER: the vsock port; READY: enum jail_enter_flags; see above */
 };
 
 enum launch_flags {
 	LAUNCH_NET = 1u << 0,
 	LAUNCH_VSOCK = 1u << 1,
+	LAUNCH_BALLOON = 1u << 2, /* deflate on OOM, free page reporting */
 };
 
 enum launch_disk_flags {
@@ -66,6 +71,22 @@ enum launch_disk_flags {
 struct launch_disk {
 	uint32_t flags;		      /* enum launch_disk_flags */
 	char id[LAUNCH_DISK_ID_SIZE]; /* what the guest reads as the disk's serial; not terminated when full */
+};
+
+/* Token buckets: bandwidth and operations (frames, requests), each with a burst. */
+enum launch_bucket {
+	LAUNCH_BUCKET_NET_RX, /* what the guest receives */
+	LAUNCH_BUCKET_NET_TX, /* what it sends */
+	LAUNCH_BUCKET_DISK,   /* reads and writes of all disks together */
+	LAUNCH_BUCKETS,
+};
+
+/* A rate of 0 is no limit; a burst of 0 is one second's worth. */
+struct launch_rate {
+	uint64_t bytes_per_s;
+	uint64_t burst_bytes;
+	uint64_t ops_per_s;
+	uint64_t burst_ops;
 };
 
 struct launch_record {
@@ -82,6 +103,7 @@ struct launch_record {
 	uint8_t mac[6];
 	uint8_t pad[2];
 	struct launch_disk disks[LAUNCH_MAX_DISKS];
+	struct launch_rate rates[LAUNCH_BUCKETS];
 	char cmdline
 		[LAUNCH_CMDLINE_SIZE]; /* NUL-terminated; the monitor appends the virtio_mmio.device= words */
 };
@@ -117,7 +139,7 @@ struct launch_trap {
 
 static_assert(sizeof(struct launch_msg) == 8, "ABI");
 static_assert(sizeof(struct launch_disk) == 24, "ABI");
-static_assert(sizeof(struct launch_record) == 48 + 4 * 24 + LAUNCH_CMDLINE_SIZE, "ABI");
+static_assert(sizeof(struct launch_record) == 48 + 4 * 24 + 3 * 32 + LAUNCH_CMDLINE_SIZE, "ABI");
 static_assert(sizeof(struct launch_ring) == 16, "ABI");
 
 #endif

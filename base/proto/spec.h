@@ -15,11 +15,15 @@
  * All texts are NUL-terminated within their array; unused bytes are zero. Host byte order: it never leaves the host.
  */
 #define SPEC_MAGIC   0x4d465350u /* "MFSP" */
-#define SPEC_VERSION 1u
+#define SPEC_VERSION 2u
 
 #define SPEC_PATH_SIZE	   256
 #define SPEC_KEYS_SIZE	   16384
 #define SPEC_MAX_RESOLVERS 3
+#define SPEC_MAX_PORTS	   16
+#define SPEC_LABELS_SIZE   2048
+#define SPEC_REASON_SIZE   200
+#define SPEC_DIGEST_SIZE   32
 
 /* What the site's configuration says about the host. `mayfly-keeper --host-up`, `--reap` … get this alone. */
 struct host_config {
@@ -47,6 +51,28 @@ enum spec_flags {
 	SPEC_NET = 1u << 1, /* has a tap */
 	SPEC_IN_UNIT =
 		1u << 2, /* the keeper runs in a systemd unit with Delegate=yes: use that cgroup */
+	SPEC_RESTART = 1u << 3, /* start it again after a reboot of the host, before its date */
+};
+
+enum spec_protocol {
+	SPEC_TCP = 6, /* as in IPPROTO_TCP */
+	SPEC_UDP = 17,
+};
+
+/* A published port: what reaches the host there is handed to the guest. */
+struct spec_port {
+	uint32_t protocol;   /* enum spec_protocol; 0 ends the list */
+	uint16_t host_port;  /* host byte order, 1 … 65535 */
+	uint16_t guest_port; /* the same */
+	uint8_t address[16]; /* where the host listens: IPv6, or IPv4-mapped */
+};
+
+/* A token bucket (launch.h carries the same). 0 in a rate: no limit; in a burst: one second's worth. */
+struct spec_rate {
+	uint64_t bytes_per_s;
+	uint64_t burst_bytes;
+	uint64_t ops_per_s;
+	uint64_t burst_ops;
 };
 
 struct spec {
@@ -69,13 +95,25 @@ struct spec {
 	uint64_t disk_bytes; /* 0: changes live in the guest's tmpfs */
 	uint32_t vcpus;
 	uint32_t cpu_max_percent; /* 100 = one CPU; 0: vcpus × 100 */
+	uint32_t cpu_weight;	  /* cgroup v2 cpu.weight, 1 … 10000; 0: the kernel's default */
+	uint32_t wanted_slot;	  /* 1 + the slot that --address asks for; 0: any */
+	/* the cgroup's io.max on the device that holds the disk; 0: no limit */
+	uint64_t io_read_bytes_per_s, io_write_bytes_per_s, io_read_ops_per_s, io_write_ops_per_s;
+	/* the monitor's own limits: what the guest receives, what it sends, and all its disks together */
+	struct spec_rate net_rx_rate, net_tx_rate, disk_rate;
+	struct spec_port ports[SPEC_MAX_PORTS];
+	char reason[SPEC_REASON_SIZE]; /* why it is there, one line; "" */
+	char labels[SPEC_LABELS_SIZE]; /* lines KEY=VALUE, sorted by key; "" */
 
-	char kernel[SPEC_PATH_SIZE];		/* uncompressed ELF vmlinux with a PVH note */
+	char kernel[SPEC_PATH_SIZE];		/* uncompressed ELF vmlinux */
 	char initrd[SPEC_PATH_SIZE];		/* cpio with mayfly-init as /init */
 	char image[SPEC_PATH_SIZE];		/* read-only base image (erofs) */
 	char cmdline[512];			/* words added to the kernel's command line */
 	char resolvers[SPEC_MAX_RESOLVERS][46]; /* textual addresses; "" ends the list */
 	uint8_t pad2[6];
+	/* what the CLI found in the files it hands over; zero: unknown */
+	uint8_t kernel_sha256[SPEC_DIGEST_SIZE];
+	uint8_t image_sha256[SPEC_DIGEST_SIZE];
 
 	char authorized_keys[SPEC_KEYS_SIZE]; /* lines of authorized_keys(5) for the account */
 	char host_key[2048];		      /* the guest's ssh host key, private, PEM */

@@ -244,20 +244,20 @@ static void exec_start_malformed(void **state)
 		struct guest_exec head;
 		char texts[16];
 	} cases[] = {
-		{ GUEST_EXEC_STDIN, 14, { 1, 0 }, "\0\0true" },
-		{ GUEST_EXEC_START, 0, { 1, 0 }, "" },
-		{ GUEST_EXEC_START, 7, { 1, 0 }, "" },
-		{ GUEST_EXEC_START, 8, { 1, 0 }, "" },		/* no user */
-		{ GUEST_EXEC_START, 9, { 1, 0 }, "" },		/* no directory */
-		{ GUEST_EXEC_START, 15, { 0, 0 }, "\0\0true" }, /* no word */
-		{ GUEST_EXEC_START, 14, { 1, 0 }, "\0\0true" }, /* not terminated */
-		{ GUEST_EXEC_START, 15, { 2, 0 }, "\0\0true" },
-		{ GUEST_EXEC_START, 15, { 1, 1 }, "\0\0true" },
-		{ GUEST_EXEC_START, 15, { UINT32_MAX, 0 }, "\0\0true" },
-		{ GUEST_EXEC_START, 15, { 1, UINT32_MAX }, "\0\0true" },
-		{ GUEST_EXEC_START, 15, { 1025, 0 }, "\0\0true" },
-		{ GUEST_EXEC_START, GUEST_FRAME_MAX + 1, { 1, 0 }, "\0\0true" },
-		{ GUEST_EXEC_START, UINT32_MAX, { 1, 0 }, "\0\0true" },
+		{ GUEST_EXEC_STDIN, 22, { .n_args = 1 }, "\0\0true" },
+		{ GUEST_EXEC_START, 0, { .n_args = 1 }, "" },
+		{ GUEST_EXEC_START, 7, { .n_args = 1 }, "" },
+		{ GUEST_EXEC_START, 16, { .n_args = 1 }, "" },	       /* no user */
+		{ GUEST_EXEC_START, 17, { .n_args = 1 }, "" },	       /* no directory */
+		{ GUEST_EXEC_START, 23, { .n_args = 0 }, "\0\0true" }, /* no word */
+		{ GUEST_EXEC_START, 22, { .n_args = 1 }, "\0\0true" }, /* not terminated */
+		{ GUEST_EXEC_START, 23, { .n_args = 2 }, "\0\0true" },
+		{ GUEST_EXEC_START, 23, { .n_args = 1, .n_envs = 1 }, "\0\0true" },
+		{ GUEST_EXEC_START, 23, { .n_args = UINT32_MAX }, "\0\0true" },
+		{ GUEST_EXEC_START, 23, { .n_args = 1, .n_envs = UINT32_MAX }, "\0\0true" },
+		{ GUEST_EXEC_START, 23, { .n_args = 1025 }, "\0\0true" },
+		{ GUEST_EXEC_START, GUEST_FRAME_MAX + 1, { .n_args = 1 }, "\0\0true" },
+		{ GUEST_EXEC_START, UINT32_MAX, { .n_args = 1 }, "\0\0true" },
 	};
 	char out[16] = "";
 
