@@ -243,6 +243,11 @@ bench: root deps
 	$(Q)$(MAKE) --no-print-directory all guest
 	$(Q)bench/run
 
+# the parts of the documentation that programs print
+.PHONY: docs
+docs: $(B)/host/bin/filtergen
+	$(Q)docs/blocks
+
 .PHONY: install uninstall
 install: deps
 	$(Q)$(MAKE) --no-print-directory all guest
