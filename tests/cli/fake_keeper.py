@@ -10,7 +10,7 @@ import sys
 import time
 
 HEAD = struct.Struct("<II17s41s446s")
-REQUEST = struct.Struct("<IIqII41s191s")
+REQUEST = struct.Struct("<IIqIII41s187s")
 OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
 CONNECT, WAIT = 3, 4
 NOT_FOUND, EXISTS, RESIDUE = 3, 4, 5
@@ -61,7 +61,7 @@ def start(ident, state_dir):
 
 def play_agent(stream):
     kind, length = struct.unpack("<II", stream.recv(8, socket.MSG_WAITALL))
-    words = stream.recv(length, socket.MSG_WAITALL)[8:].split(b"\0")
+    words = stream.recv(length, socket.MSG_WAITALL)[16:].split(b"\0")
     stream.sendall(struct.pack("<II", 48, 6) + b"hello\n")
     if words[2] == b"sleep":
         time.sleep(30)

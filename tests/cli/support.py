@@ -17,7 +17,7 @@ ID = "0123456789abcdef"
 
 OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
 RENEW, DESTROY, CONNECT, WAIT = range(1, 5)
-REQUEST = struct.Struct("<IIqII41s191s")
+REQUEST = struct.Struct("<IIqIII41s187s")
 HEAD = struct.Struct("<II17s41s446s")
 
 
@@ -130,8 +130,8 @@ class Keeper:
                 return
             packet = client.recv(REQUEST.size + 1)
             if len(packet) == REQUEST.size:
-                version, kind, deadline, port, force, who, reason = REQUEST.unpack(packet)
-                request = {"version": version, "kind": kind, "deadline": deadline, "port": port, "force": force,
+                version, kind, deadline, port, force, timeout, who, reason = REQUEST.unpack(packet)
+                request = {"version": version, "kind": kind, "deadline": deadline, "port": port, "force": force, "timeout": timeout,
                            "who": who.split(b"\0")[0].decode(), "reason": reason.split(b"\0")[0].decode()}
                 self.requests.append(request)
                 self.answer(request, client)

@@ -41,7 +41,7 @@ def echo(stream):
     """START's texts to stdout, stdin to stderr, exit 3."""
     kind, length = struct.unpack("<II", receive(stream, 8))
     words = receive(stream, length)
-    stream.sendall(frame(48, words[8:]))
+    stream.sendall(frame(48, words[16:]))
     while (head := struct.unpack("<II", receive(stream, 8))) != (33, 0):
         stream.sendall(frame(49, receive(stream, head[1])))
     stream.sendall(frame(50, struct.pack("<II", 3, 0)))

@@ -255,7 +255,7 @@ typedef void guest_fn(int fd, char *bytes);
 /* Checks START, echoes stdin until its end, exits with 42. */
 static void guest_cat(int fd, char *bytes)
 {
-	static const char start[] = "\2\0\0\0\1\0\0\0"
+	static const char start[] = "\2\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0"
 				    "dev\0\0cat\0-\0A=b";
 	struct guest_exit result = { .code = 42 };
 	struct guest_frame frame = get_frame(fd, bytes);

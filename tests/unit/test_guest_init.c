@@ -83,7 +83,7 @@ static void config_is_refused(void **state)
 	{ #field, offsetof(struct guest_config, field), sizeof(((struct guest_config *)0)->field), \
 	  value, why }
 		SPOIL(magic, 1, "version"),
-		SPOIL(version, 2, "version"),
+		SPOIL(version, GUEST_VERSION + 1, "version"),
 		SPOIL(size, 0, "version"),
 		SPOIL(size, UINT32_MAX, "version"),
 		SPOIL(authorized_keys_len, 5, "malformed"),
