@@ -20,6 +20,9 @@ enum err_code {
 
 #define ERR_TEXT_MAX 512
 
+/* Between what is wrong and the sentence that mends it, where a text has both. */
+#define ERR_MEND ". Mend: "
+
 struct err {
 	int code;     /* enum err_code */
 	int os_errno; /* errno of the call that failed, 0 if there was none */

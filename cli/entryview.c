@@ -60,14 +60,6 @@ int entryview_left(const struct host_config *host, const struct store_entry *ent
 	return 0;
 }
 
-static void put_optional(json_t *object, const char *key, const char *text)
-{
-	if (text[0] != '\0')
-		json_put_text(object, key, text);
-	else
-		(void)json_object_set_new(object, key, json_null());
-}
-
 static void put_spec(json_t *object, const struct spec *spec)
 {
 	json_put_instant(object, "created", spec->created_s);
@@ -88,7 +80,7 @@ static void put_status(json_t *object, const struct status_record *status)
 	json_put_number(object, "keeper_pid", status->keeper_pid);
 	json_put_number(object, "monitor_pid", status->monitor_pid);
 	json_put_number(object, "slot", status->slot);
-	put_optional(object, "cgroup", status->cgroup);
+	json_put_optional(object, "cgroup", status->cgroup);
 }
 
 static void put_end(json_t *object, const struct end_record *end)
@@ -108,11 +100,11 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 	json_put_text(object, "name", view->name);
 	json_put_text(object, "id", entry->id);
 	json_put_text(object, "state", view->state);
-	put_optional(object, "owner", view->owner);
-	put_optional(object, "ends", view->ends);
+	json_put_optional(object, "owner", view->owner);
+	json_put_optional(object, "ends", view->ends);
 	json_put_number(object, "left_s", view->left_s);
-	put_optional(object, "ipv4", view->ipv4);
-	put_optional(object, "ipv6", view->ipv6);
+	json_put_optional(object, "ipv4", view->ipv4);
+	json_put_optional(object, "ipv6", view->ipv6);
 	if (whole && entry->has_spec)
 		put_spec(object, &entry->spec);
 	if (whole && entry->has_deadline)

@@ -22,6 +22,14 @@ void json_put_text(json_t *object, const char *key, const char *text)
 	put(object, key, json_string(text_line(text, line, sizeof(line))));
 }
 
+void json_put_optional(json_t *object, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_put_text(object, key, text);
+	else
+		put(object, key, json_null());
+}
+
 void json_put_number(json_t *object, const char *key, long long number)
 {
 	put(object, key, json_integer(number));

@@ -12,6 +12,8 @@
  * must be UTF-8.
  */
 void json_put_text(json_t *object, const char *key, const char *text);
+/* null for "" */
+void json_put_optional(json_t *object, const char *key, const char *text);
 void json_put_number(json_t *object, const char *key, long long number);
 void json_put_bool(json_t *object, const char *key, int value);
 /* null for 0, else "2026-12-01T17:00:00Z" */

@@ -27,8 +27,8 @@
 #include "cli/text.h"
 #include "cli/tool.h"
 #include "cli/unit.h"
-#include "store/deadline.h"
 #include "store/paths.h"
+#include "store/prepared.h"
 #include "store/spec.h"
 
 #define START_LIMIT_S	180 /* until READY */
@@ -325,25 +325,6 @@ static void undo(struct start *start, const struct waiting *waiting)
 	(void)unlink(paths_spool(&start->spec->host, start->spec->id, path));
 }
 
-/* host up writes this boot's id in front of its notes: see keeper/host_state.h. */
-static int check_host_is_up(const struct host_config *host, struct err *err)
-{
-	char path[PATHS_SIZE], notes[128], wanted[128];
-	auto_fd fd = open(paths_state(host, "host-state", path), O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, notes, sizeof(notes) - 1);
-	struct deadline_now now;
-
-	if (deadline_now(&now, err) < 0)
-		return -1;
-	notes[n < 0 ? 0 : n] = '\0';
-	notes[strcspn(notes, "\n")] = '\0';
-	(void)snprintf(wanted, sizeof(wanted), "boot %s", now.boot_id);
-	return strcmp(notes, wanted) == 0
-		       ? 0
-		       : err_set(err, ERR_FAILED,
-				 "this host is not prepared: run `mayfly host up`, once per boot");
-}
-
 int start_sandbox(struct start *start, struct err *err)
 {
 	struct waiting waiting = {
@@ -360,7 +341,7 @@ int start_sandbox(struct start *start, struct err *err)
 	int rc = -1;
 
 	start->child = 0;
-	if (check_host_is_up(&start->spec->host, err) < 0)
+	if (prepared_check(&start->spec->host, err) < 0)
 		return -1;
 	if (waiting.unit)
 		start->spec->flags |= SPEC_IN_UNIT;

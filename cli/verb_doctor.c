@@ -20,60 +20,70 @@
 enum { DOCTOR_ONLY = OPT_LONG + 1 };
 
 const struct opt verb_doctor_options[] = {
-	{ DOCTOR_ONLY, "only", "CHECK", "one check, by the word before its colon" },
+	{ DOCTOR_ONLY, "only", "CHECK", "one check, by the word in front of its colon" },
 	{ 0 },
 };
 
 struct findings {
 	const char *only; /* NULL: all */
-	unsigned n;
+	unsigned n, n_bad;
 	bool keeper_looked;
-	bool json;
-	json_t *list;
-	unsigned n_bad;
+	json_t *list; /* NULL: print lines */
 };
 
-static bool is_wanted(const struct findings *findings, const char *text)
-{
-	size_t len = findings->only != NULL ? strlen(findings->only) : 0;
+enum level { LEVEL_OK, LEVEL_NOTE, LEVEL_BAD };
 
-	return findings->only == NULL ||
-	       (strncmp(text, findings->only, len) == 0 && text[len] == ':');
+static bool is_wanted(const struct findings *findings, const char *check)
+{
+	return findings->only == NULL || strcmp(findings->only, check) == 0;
 }
 
-static void report(struct findings *findings, bool good, const char *text)
+/* text is "CHECK: sentence", then ERR_MEND and the mend unless all is well. */
+static void report(struct findings *findings, enum level level, const char *check, const char *text)
 {
+	static const char *const words[] = { "ok", "note", "bad" };
+	static const char *const marks[] = { "ok", "note", "BAD" };
+	const char *mend = strstr(text, ERR_MEND), *sentence = text + strlen(check) + 2;
 	char line[1024];
+	json_t *item;
+	int rc;
 
-	if (!is_wanted(findings, text))
-		return;
 	findings->n++;
-	if (!good)
-		findings->n_bad++;
-	if (findings->json) {
-		json_t *item = json_object();
-		int rc = json_array_append_new(findings->list, item);
-
-		BUG_ON(rc < 0);
-		json_put_bool(item, "ok", good);
-		json_put_text(item, "text", text);
+	findings->n_bad += level == LEVEL_BAD;
+	if (findings->list == NULL) {
+		(void)printf("%-4s %s\n", marks[level], text_line(text, line, sizeof(line)));
 		return;
 	}
-	(void)printf("%-4s %s\n", good ? "ok" : "BAD", text_line(text, line, sizeof(line)));
+	item = json_object();
+	rc = json_array_append_new(findings->list, item);
+	BUG_ON(rc < 0);
+	json_put_text(item, "check", check);
+	json_put_text(item, "level", words[level]);
+	(void)snprintf(line, sizeof(line), "%.*s",
+		       mend != NULL ? (int)(mend - sentence) : (int)strlen(sentence), sentence);
+	json_put_text(item, "text", line);
+	json_put_optional(item, "mend", mend != NULL ? mend + strlen(ERR_MEND) : "");
 }
 
 static void take_record(void *arg, const struct ctl_record *record)
 {
 	struct findings *findings = arg;
+	const char *colon = strchr(record->text, ':');
+	enum level level = record->type == CTL_NOTE ? LEVEL_NOTE
+			   : record->code == 0	    ? LEVEL_OK
+						    : LEVEL_BAD;
+	char check[64];
 
-	if (record->type != CTL_ITEM)
+	if ((record->type != CTL_ITEM && record->type != CTL_NOTE) || colon == NULL)
 		return;
 	findings->keeper_looked = true;
-	report(findings, record->code == 0, record->text);
+	(void)snprintf(check, sizeof(check), "%.*s", (int)(colon - record->text), record->text);
+	if (is_wanted(findings, check) && colon[1] == ' ')
+		report(findings, level, check, record->text);
 }
 
 struct needed_file {
-	const char *what, *path, *mend;
+	const char *check, *path, *mend;
 	int access;
 };
 
@@ -83,36 +93,40 @@ static void check_files(struct findings *findings, const struct config *config)
 		{ "keeper", config->keeper, "set paths.keeper, or install mayfly whole", X_OK },
 		{ "monitor", config->host.monitor, "set paths.monitor, or install mayfly whole",
 		  X_OK },
-		{ "guest kernel", config->kernel, "set paths.kernel, or run `make guest`", R_OK },
+		{ "guest-kernel", config->kernel, "set paths.kernel, or run `make guest`", R_OK },
 		{ "initrd", config->initrd, "set paths.initrd, or run `make guest`", R_OK },
-		{ "base image", config->image, "set paths.image, or run `make guest`", R_OK },
+		{ "image", config->image, "set paths.image, or run `make guest`", R_OK },
 	};
 	char text[1024];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		bool good = access(files[i].path, files[i].access) == 0;
 
-		if (good)
-			(void)snprintf(text, sizeof(text), "%s: %s", files[i].what, files[i].path);
-		else
-			(void)snprintf(text, sizeof(text), "%s: %s: %s. Mend: %s", files[i].what,
-				       files[i].path, err_errno_text(errno), files[i].mend);
-		report(findings, good, text);
+		if (!is_wanted(findings, files[i].check))
+			continue;
+		(void)snprintf(text, sizeof(text), "%s: %s%s%s%s%s", files[i].check, files[i].path,
+			       good ? "" : ": ", good ? "" : err_errno_text(errno),
+			       good ? "" : ERR_MEND, good ? "" : files[i].mend);
+		report(findings, good ? LEVEL_OK : LEVEL_BAD, files[i].check, text);
 	}
 }
 
 /* A keeper that has looked and ends with an error only counts its bad news once more. */
 static void check_kernel(struct findings *findings, const struct config *config)
 {
-	static const char *const args[] = { "--doctor", NULL };
-	char text[ERR_TEXT_MAX + 64];
+	const char *const args[] = { "--doctor", findings->only != NULL ? "--only" : NULL,
+				     findings->only, NULL };
+	char text[ERR_TEXT_MAX + 96];
 	struct err err;
 
+	if (findings->only != NULL && findings->n > 0) /* it was one of the files */
+		return;
 	if (tool_run(config, args, take_record, findings, &err) >= 0 || findings->keeper_looked)
 		return;
-	(void)snprintf(text, sizeof(text), "%s: the keeper's checks did not run: %s",
-		       findings->only != NULL ? findings->only : "host", err.text);
-	report(findings, false, text);
+	(void)snprintf(text, sizeof(text),
+		       "host: the keeper's checks did not run: %s" ERR_MEND "%s", err.text,
+		       "see the check `keeper`");
+	report(findings, LEVEL_BAD, "host", text);
 }
 
 static int read_options(struct cli *cli, int argc, char **argv, struct findings *findings,
@@ -136,7 +150,6 @@ int verb_doctor(struct cli *cli, int argc, char **argv, struct err *err)
 
 	if (read_options(cli, argc, argv, &findings, err) < 0 || cli_begin(cli, err) < 0)
 		return -1;
-	findings.json = cli->json;
 	if (cli->json)
 		findings.list = json_array();
 	check_files(&findings, &cli->config);

@@ -3,8 +3,10 @@
 #include "keeper/bringup.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/bug.h"
+#include "keeper/doctor.h"
 #include "keeper/inject.h"
 #include "keeper/keeper.h"
 #include "keeper/progress.h"
@@ -75,9 +77,41 @@ static const struct step bringup_table_of_steps[] = {
 	{ .name = "running", .run = steps_running },
 };
 
+/* What a step rests on: when it fails, these of doctor's checks may know why, and how to mend it. */
+static const struct {
+	const char *step, *checks;
+} bringup_grounds[] = {
+	{ "claim", "run-dir descriptors" },
+	{ "state", "state-dir" },
+	{ "journal", "state-dir" },
+	{ "name", "state-dir" },
+	{ "deadline", "state-dir" },
+	{ "slot", "run-dir" },
+	{ "cgroup", "cgroup" },
+	{ "tap", "tap" },
+	{ "gate", "gate" },
+	{ "table", "nftables" },
+	{ "disk", "state-dir" },
+	{ "keys", "state-dir" },
+	{ "console", "run-dir" },
+	{ "open", "virtualisation" },
+	{ "initrd", "run-dir" },
+	{ "monitor", "namespaces processes" },
+	{ "launch", "virtualisation seccomp" },
+	{ "guest", "virtualisation" },
+};
+
 unsigned bringup_steps(void)
 {
 	return ARRAY_SIZE(bringup_table_of_steps);
+}
+
+/* Only for failures of no other kind: a name that is taken or a wrong file says it best itself. */
+static void bringup_explain(const struct keeper *k, const char *step, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bringup_grounds) && err->code == ERR_FAILED; i++)
+		if (strcmp(bringup_grounds[i].step, step) == 0)
+			doctor_explain(&k->spec.host, bringup_grounds[i].checks, err);
 }
 
 static int bringup_step(struct keeper *k, unsigned i, struct err *err)
@@ -90,8 +124,10 @@ static int bringup_step(struct keeper *k, unsigned i, struct err *err)
 	    journal_intent(k->journal_fd, step->kind, step->object(k), err) < 0)
 		return -1;
 	inject_point(inject_bringup(i, 1));
-	if (!skip && step->run(k, err) < 0)
+	if (!skip && step->run(k, err) < 0) {
+		bringup_explain(k, step->name, err);
 		return err_wrap(err, "%s", step->name);
+	}
 	inject_point(inject_bringup(i, 2));
 	return 0;
 }

@@ -61,16 +61,37 @@ static void say(struct kvmcheck *out, enum kvmcheck_result result, const char *t
 	(void)snprintf(out->mend, sizeof(out->mend), "%s", mend);
 }
 
+/* Is the flag among those that the kernel shows of the first processor? */
+static bool cpu_has(const char *flag)
+{
+	auto_fd fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+	char text[4096], *end;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	end = strstr(text, "\n\n");
+	if (end)
+		*end = '\0';
+	return strstr(text, flag) != NULL;
+}
+
+/* errno as the failed call left it */
 static void say_none(struct kvmcheck *out, const char *what)
 {
+	const char *mend = "switch on VT-x or AMD-V in the firmware";
 	char text[sizeof(out->text)];
 
 	(void)snprintf(text, sizeof(text), "no virtualisation: %s (%s)", what,
 		       err_errno_text(errno));
-	say(out, KVMCHECK_NONE, text,
-	    "switch on VT-x or AMD-V in the firmware (on a virtual machine: nested "
-	    "virtualisation), then load kvm_intel "
-	    "or kvm_amd");
+	if (cpu_has(" vmx"))
+		mend = "modprobe kvm_intel; if that says \"disabled by bios\", switch VT-x on "
+		       "there";
+	else if (cpu_has(" svm"))
+		mend = "modprobe kvm_amd; if that says \"disabled by bios\", switch SVM on there";
+	else if (cpu_has(" hypervisor"))
+		mend = "this machine is virtual: switch on nested virtualisation for it, where it "
+		       "is run";
+	say(out, KVMCHECK_NONE, text, mend);
 }
 
 static void probe_fini(struct probe *p)

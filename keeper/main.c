@@ -29,6 +29,7 @@
 struct options {
 	const char *id;
 	const char *state_dir;
+	const char *only; /* one of doctor's checks; NULL: all */
 	bool foreground, dry_run, force;
 };
 
@@ -78,10 +79,9 @@ static int main_host_down(const struct options *o, const struct host_config *hos
 static int main_doctor(const struct options *o, const struct host_config *host,
 		       const struct sink *sink, struct err *err)
 {
-	int failed = doctor_run(host, sink);
+	int bad = doctor_run(host, o->only, sink);
 
-	(void)o;
-	return failed ? err_set(err, ERR_FAILED, "%d checks failed", failed) : 0;
+	return bad ? err_set(err, ERR_FAILED, "%d checks failed", bad) : 0;
 }
 
 static const struct verb main_verbs[] = {
@@ -123,7 +123,7 @@ static int main_usage(const char *what)
 	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] | --reap "
 		  "[--dry-run] | "
 		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
-		  "--doctor",
+		  "--doctor [--only CHECK]",
 		  what);
 	return ERR_USAGE;
 }
@@ -178,6 +178,8 @@ int main(int argc, char **argv)
 			o.dry_run = true;
 		else if (strcmp(flag, "--force") == 0)
 			o.force = true;
+		else if (strcmp(flag, "--only") == 0 && i + 1 < argc)
+			o.only = argv[++i];
 #ifdef MAYFLY_INJECT
 		else if (strcmp(flag, "--inject") == 0 && main_inject(argv[i + 1]))
 			i++;

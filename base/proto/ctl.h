@@ -27,6 +27,7 @@ enum ctl_record_type {
 	CTL_ITEM =
 		5, /* one finding: text is what, id whose; code 0 is good news, else enum err_code */
 	CTL_ENDED = 6, /* the sandbox has ended; code: enum end_reason; text: in words */
+	CTL_NOTE = 7,  /* a finding that is neither good nor bad news: something to decide */
 };
 
 struct ctl_record {

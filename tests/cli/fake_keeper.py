@@ -11,7 +11,7 @@ import time
 
 HEAD = struct.Struct("<II17s41s446s")
 REQUEST = struct.Struct("<IIqIII41s187s")
-OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
+OK, ERROR, STEP, READY, ITEM, ENDED, NOTE = range(1, 8)
 CONNECT, WAIT = 3, 4
 NOT_FOUND, EXISTS, RESIDUE = 3, 4, 5
 mode = os.environ["FAKE_KEEPER"]
@@ -105,7 +105,8 @@ def tool():
     if mode == "good-news":
         out.write(record(ITEM, 0, "gate: loaded", "web"))
     if mode == "bad-news":
-        out.write(record(ITEM, 0, "tap: opens") + record(ITEM, 1, "virtualisation: none\x1b[31m. Mend: buy some"))
+        out.write(record(ITEM, 0, "tap: opens") + record(NOTE, 0, "smt: on. Mend: think"))
+        out.write(record(ITEM, 1, "virtualisation: none\x1b[31m. Mend: buy some"))
         out.write(record(ERROR, 1, "1 checks failed"))
         sys.exit(1)
     if mode == "residue":

@@ -173,7 +173,10 @@ with Site() as site:
               "doctor: findings with their mend", done)
     done = site.mayfly("doctor", "--format", "json", mode="bad-news")
     found = json.loads(done.stdout)
-    tap.check(done.returncode == 1 and {"ok": True, "text": "tap: opens"} in found and len(found) == 7, "doctor in JSON", done)
+    tap.check(done.returncode == 1 and found[5:7] == [
+              {"check": "tap", "level": "ok", "text": "opens", "mend": None},
+              {"check": "smt", "level": "note", "text": "on", "mend": "think"}] and
+              found[7]["check"] == "virtualisation" and found[7]["mend"] == "buy some" and len(found) == 8, "doctor in JSON", done)
     done = site.mayfly("doctor", "--only", "tap", mode="bad-news")
     tap.check(done.returncode == 0 and done.stdout == b"ok   tap: opens\n", "doctor --only", done)
     done = site.mayfly("doctor", mode="killed")

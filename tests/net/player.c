@@ -221,7 +221,7 @@ static int doctor(char **argv, struct err *err)
 {
 	(void)argv;
 	(void)err;
-	return answer(doctor_run(&host, &sink));
+	return answer(doctor_run(&host, NULL, &sink));
 }
 
 static int kvm(char **argv, struct err *err)
