@@ -196,7 +196,7 @@ $(B)/tests/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(call archives,fuzz,$(PURE))
 fuzzed = $(patsubst %,$(B)/fuzz/obj/%.o,$(1))
 $(B)/tests/fuzz/fuzz_launch: $(call fuzzed,vmm/monitor/launch)
 $(B)/tests/fuzz/fuzz_ctl: $(call fuzzed,keeper/serve keeper/pass keeper/progress)
-$(B)/tests/fuzz/fuzz_guest: $(call fuzzed,keeper/control cli/agent)
+$(B)/tests/fuzz/fuzz_guest: $(call fuzzed,keeper/control cli/agent cli/terminal)
 $(B)/tests/fuzz/fuzz_init: $(call fuzzed,$(addprefix guest-init/,config command control frame say))
 $(B)/tests/fuzz/fuzz_config: $(call fuzzed,cli/config cli/config_keys cli/toml)
 

@@ -2,7 +2,10 @@
 /* Copyright The mayfly authors */
 #include "cli/verbs.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,10 +14,16 @@
 #include "cli/agent.h"
 #include "cli/client.h"
 #include "cli/target.h"
+#include "cli/terminal.h"
 
 #define MAX_ENVS 64
 
+static const struct guest_winsize usual_size = { .rows = 24, .columns = 80 };
+
 const struct opt verb_exec_options[] = {
+	{ 'i', "interactive", NULL, "pass stdin; it is passed unless -n says otherwise" },
+	{ 't', "tty", NULL, "give the command a terminal" },
+	{ 'n', "no-stdin", NULL, "leave stdin to others, as in a shell's loop" },
 	{ 'u', "user", "NAME", "who runs it, instead of root" },
 	{ 'w', "workdir", "DIR", "where it runs, instead of that user's home" },
 	{ 'e', "env", "NAME=VALUE", "environment variable; repeatable" },
@@ -23,7 +32,9 @@ const struct opt verb_exec_options[] = {
 
 struct exec_words {
 	const char *name, *user, *cwd;
-	const char *envs[MAX_ENVS + 1];
+	bool tty, no_stdin;
+	char term[64];			/* TERM=… */
+	const char *envs[MAX_ENVS + 2]; /* with TERM */
 	size_t n_envs;
 	char **args;
 };
@@ -36,6 +47,14 @@ static int take_option(struct exec_words *words, int id, const char *value, stru
 		return 0;
 	case 'w':
 		words->cwd = value;
+		return 0;
+	case 'i':
+		return 0;
+	case 't':
+		words->tty = true;
+		return 0;
+	case 'n':
+		words->no_stdin = true;
 		return 0;
 	default:
 		if (value[0] == '=' || strchr(value, '=') == NULL)
@@ -71,11 +90,56 @@ static int read_words(struct cli *cli, int argc, char **argv, struct exec_words 
 	return words->args[0] != NULL ? 0 : cli_usage(cli, err, "the command is missing");
 }
 
+/* What the guest's terminal is, and which of ours it follows: programs there ask for TERM and the size. */
+static void describe_terminal(struct exec_words *words, int terminal, struct agent_command *command)
+{
+	const char *term = getenv("TERM");
+
+	command->tty = true;
+	if (!terminal_size(terminal, &command->winsize))
+		command->winsize = usual_size;
+	for (size_t i = 0; i < words->n_envs; i++) {
+		if (strncmp(words->envs[i], "TERM=", 5) == 0)
+			return;
+	}
+	(void)snprintf(words->term, sizeof(words->term), "TERM=%.50s",
+		       term != NULL && term[0] != '\0' ? term : "dumb");
+	words->envs[words->n_envs++] = words->term;
+}
+
+static int run_command(struct exec_words *words, int stream, struct err *err)
+{
+	struct agent_command command = {
+		.user = words->user, .cwd = words->cwd, .args = words->args, .envs = words->envs
+	};
+	bool keys = words->tty && !words->no_stdin && isatty(STDIN_FILENO) == 1;
+	struct agent_streams streams = { .in = STDIN_FILENO,
+					 .out = STDOUT_FILENO,
+					 .err = STDERR_FILENO,
+					 .stop = -1,
+					 .terminal = keys ? STDIN_FILENO : STDOUT_FILENO };
+	auto_fd signals = terminal_signals(err);
+	auto_fd nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int code;
+
+	if (words->no_stdin)
+		streams.in = words->tty ? -1 : nothing;
+	streams.signals = signals;
+	streams.pass_signals = !keys; /* with keys, ^C is one of them: a signal is for us */
+	if (signals < 0)
+		return -1;
+	if (words->tty)
+		describe_terminal(words, streams.terminal, &command);
+	if (keys && terminal_raw(STDIN_FILENO, err) < 0)
+		return -1;
+	code = agent_exec(stream, &command, &streams, err);
+	terminal_restore();
+	return code;
+}
+
 int verb_exec(struct cli *cli, int argc, char **argv, struct err *err)
 {
-	const struct agent_streams streams = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, -1 };
 	struct exec_words words = { .user = "", .cwd = "" };
-	struct agent_command command;
 	char id[ID_SIZE];
 	auto_fd stream = -1;
 
@@ -86,6 +150,5 @@ int verb_exec(struct cli *cli, int argc, char **argv, struct err *err)
 	if (stream < 0)
 		return -1;
 	(void)signal(SIGPIPE, SIG_IGN);
-	command = (struct agent_command){ words.user, words.cwd, words.args, words.envs };
-	return agent_exec(stream, &command, &streams, err);
+	return run_command(&words, stream, err);
 }

@@ -111,9 +111,14 @@ static int command_in_guest(const struct spec *spec, const struct run *run, int 
 			    struct err *err)
 {
 	static const char *const no_envs[] = { NULL };
-	const struct agent_command command = { "", "", run->command, no_envs };
-	const struct agent_streams streams = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
-					       signals };
+	const struct agent_command command = {
+		.user = "", .cwd = "", .args = run->command, .envs = no_envs
+	};
+	const struct agent_streams streams = { .in = STDIN_FILENO,
+					       .out = STDOUT_FILENO,
+					       .err = STDERR_FILENO,
+					       .stop = signals,
+					       .signals = -1 };
 	auto_fd stream = client_connect(&spec->host, spec->id, spec->name, GUEST_PORT_EXEC, err);
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -20,7 +20,7 @@ const struct verb verbs[] = {
 	  0, verb_show },
 	{ "ssh", NULL, "[-i FILE] NAME [-- CMD…]", "Log in; passes ssh's exit code on.",
 	  verb_ssh_options, 0, 255, verb_ssh },
-	{ "exec", NULL, "[OPTION…] NAME -- CMD…",
+	{ "exec", NULL, "[-it] [OPTION…] NAME -- CMD…",
 	  "Run a command inside, without ssh; passes its exit code on.", verb_exec_options, 0, 125,
 	  verb_exec },
 	{ "logs", NULL, "[-f] NAME", "What the sandbox wrote to its console.", verb_logs_options, 0,

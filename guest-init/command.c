@@ -2,10 +2,7 @@
 /* Copyright The mayfly authors */
 #include "guest-init/command.h"
 
-#include <stdint.h>
 #include <string.h>
-
-#include "base/proto/guest.h"
 
 /* The next NUL-terminated text of [*at, end), or NULL when there's none. */
 static char *take_text(char **at, char *end)
@@ -40,6 +37,8 @@ bool command_parse(char *bytes, size_t len, struct command *command)
 	if (len < sizeof(head))
 		return false;
 	memcpy(&head, bytes, sizeof(head));
+	command->flags = head.flags;
+	command->winsize = head.winsize;
 	at = bytes + sizeof(head);
 	end = bytes + len;
 	command->user = take_text(&at, end);

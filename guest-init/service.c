@@ -96,7 +96,7 @@ void service_accept(enum service_kind kind, int listen_fd)
 
 	if (connection < 0 || child == NULL || !comes_from_host(kind, &peer.vsock))
 		return;
-	pid = spawn_fork();
+	pid = spawn_fork(&connection);
 	if (pid == 0) {
 		if (kind == SERVICE_EXEC)
 			exec_serve(connection);

@@ -65,10 +65,12 @@ static void talk_to_exec(const uint8_t *data, size_t size)
 {
 	char *const args[] = { (char[]){ "true" }, NULL };
 	const char *const envs[] = { "A=b", NULL };
-	const struct agent_command command = { .user = "", .cwd = "/", args, envs };
+	const struct agent_command command = { .user = "", .cwd = "/", .args = args, .envs = envs };
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_fd in = memfd_create("stdin", MFD_CLOEXEC);
-	struct agent_streams streams = { .in = in, .out = null, .err = null, .stop = -1 };
+	struct agent_streams streams = {
+		.in = in, .out = null, .err = null, .stop = -1, .signals = -1
+	};
 	struct err err = { 0 };
 	int pair[2], rc;
 

@@ -315,8 +315,12 @@ static int play(guest_fn *guest, int in, int out, struct err *err)
 {
 	char *const args[] = { (char[]){ "cat" }, (char[]){ "-" }, NULL };
 	static const char *const envs[] = { "A=b", NULL };
-	const struct agent_command command = { "dev", "", args, envs };
-	const struct agent_streams streams = { in, out, out, -1 };
+	const struct agent_command command = {
+		.user = "dev", .cwd = "", .args = args, .envs = envs
+	};
+	const struct agent_streams streams = {
+		.in = in, .out = out, .err = out, .stop = -1, .signals = -1
+	};
 	int pair[2], rc, status;
 	pid_t pid;
 

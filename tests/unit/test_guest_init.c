@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -176,9 +177,9 @@ static int end_service(struct service *service)
 }
 
 /* START for root, at home, without environment: sh -c script. */
-static void run(const struct service *service, const char *script)
+static void run_flags(const struct service *service, const char *script, uint32_t flags)
 {
-	const struct guest_exec head = { .n_args = 3 };
+	const struct guest_exec head = { .n_args = 3, .flags = flags, .winsize = { 33, 111 } };
 	char bytes[512];
 	size_t len = sizeof(head);
 
@@ -187,6 +188,11 @@ static void run(const struct service *service, const char *script)
 				script);
 	assert_int_equal(frame_send(service->stream, GUEST_EXEC_START, bytes, (uint32_t)len + 1),
 			 0);
+}
+
+static void run(const struct service *service, const char *script)
+{
+	run_flags(service, script, 0);
 }
 
 /* Frames up to the command's end; what it wrote to stdout (its beginning). The exit code, -1: the stream ended, or no
@@ -235,6 +241,113 @@ static void exec_runs(void **state)
 	assert_int_equal(follow(&service, out, sizeof(out)), 7);
 	assert_string_equal(out, "got word\n");
 	assert_int_equal(end_service(&service), 0);
+}
+
+/* Frames until the command's stdout ends with this. */
+static void follow_until(const struct service *service, const char *end)
+{
+	static char payload[GUEST_FRAME_MAX];
+	struct pollfd ready = { .fd = service->stream, .events = POLLIN };
+	struct guest_frame frame;
+	char out[4096] = "";
+	size_t n = 0;
+
+	while (n < strlen(end) || strcmp(out + n - strlen(end), end) != 0) {
+		assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+		assert_int_equal(frame_receive(service->stream, &frame, payload, sizeof(payload)),
+				 0);
+		assert_int_equal(frame.type, GUEST_EXEC_STDOUT);
+		assert_true(frame.len < sizeof(out) - n);
+		memcpy(out + n, payload, frame.len);
+		n += frame.len;
+		out[n] = '\0';
+	}
+}
+
+static void exec_on_a_terminal(void **state)
+{
+	const struct guest_winsize larger = { 50, 200 };
+	struct service service;
+	char out[256] = "";
+
+	(void)state;
+	needs_root();
+	service = start_service();
+	run_flags(&service,
+		  "stty -echo; stty size; tty >&2; trap 'stty size' WINCH; echo ready; read x; "
+		  "read x; exit 5",
+		  GUEST_EXEC_TTY);
+	follow_until(&service, "ready\r\n");
+	assert_int_equal(frame_send(service.stream, GUEST_EXEC_WINSIZE, &larger, sizeof(larger)),
+			 0);
+	/* the trap may run only once the read has its line */
+	assert_int_equal(frame_send(service.stream, GUEST_EXEC_STDIN, "a\n", 2), 0);
+	follow_until(&service, "50 200\r\n");
+	assert_int_equal(frame_send(service.stream, GUEST_EXEC_STDIN, NULL, 0), 0);
+	assert_int_equal(follow(&service, out, sizeof(out)), 5);
+	assert_int_equal(end_service(&service), 0);
+}
+
+/* What it wrote just before its end is there; ^C is its terminal's to understand. */
+static void exec_terminal_keys(void **state)
+{
+	struct service service;
+	char out[256] = "";
+
+	(void)state;
+	needs_root();
+	service = start_service();
+	run_flags(&service,
+		  "trap 'stty size; exit 9' INT; echo ready; while :; do sleep 0.05; done",
+		  GUEST_EXEC_TTY);
+	follow_until(&service, "ready\r\n");
+	assert_int_equal(frame_send(service.stream, GUEST_EXEC_STDIN, "\3", 1), 0);
+	assert_int_equal(follow(&service, out, sizeof(out)), 9);
+	assert_string_equal(out, "^C33 111\r\n");
+	assert_int_equal(end_service(&service), 0);
+}
+
+static void exec_signal(void **state)
+{
+	const struct guest_signal signal = { .signal = SIGTERM };
+	struct service service;
+	char out[256] = "";
+
+	(void)state;
+	needs_root();
+	service = start_service();
+	run(&service,
+	    "sh -c 'trap \"echo child; exit\" TERM; echo ready; sleep 20 & wait'; exit 4");
+	follow_until(&service, "ready\n");
+	assert_int_equal(frame_send(service.stream, GUEST_EXEC_SIGNAL, &signal, sizeof(signal)), 0);
+	assert_int_equal(follow(&service, out, sizeof(out)), 128 + SIGTERM);
+	assert_int_equal(end_service(&service), 0);
+}
+
+/* Frames that no host of ours sends end the command. */
+static void exec_frame_malformed(void **state)
+{
+	static const struct {
+		uint32_t type, len, value;
+	} cases[] = {
+		{ GUEST_EXEC_SIGNAL, 4, 0 },	      { GUEST_EXEC_SIGNAL, 4, 65 },
+		{ GUEST_EXEC_SIGNAL, 4, UINT32_MAX }, { GUEST_EXEC_SIGNAL, 0, 0 },
+		{ GUEST_EXEC_WINSIZE, 2, 0 },	      { GUEST_EXEC_START, 4, 0 },
+	};
+	char out[16] = "";
+
+	(void)state;
+	needs_root();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct service service = start_service();
+
+		run(&service, "exec sleep 60");
+		assert_int_equal(
+			frame_send(service.stream, cases[i].type, &cases[i].value, cases[i].len),
+			0);
+		assert_int_equal(follow(&service, out, sizeof(out)), -1);
+		assert_int_equal(end_service(&service), 1);
+	}
 }
 
 static void exec_start_malformed(void **state)
@@ -337,6 +450,8 @@ int main(void)
 		cmocka_unit_test(config_too_large),	cmocka_unit_test(exec_runs),
 		cmocka_unit_test(exec_start_malformed), cmocka_unit_test(exec_host_hangs_up),
 		cmocka_unit_test(exec_leaves_a_flood),	cmocka_unit_test(exec_is_the_hosts),
+		cmocka_unit_test(exec_on_a_terminal),	cmocka_unit_test(exec_terminal_keys),
+		cmocka_unit_test(exec_signal),		cmocka_unit_test(exec_frame_malformed),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
