@@ -13,6 +13,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/limits.h"
 #include "cli/toml.h"
 
 #define CONFIG_TEXT_MAX 65536
@@ -238,6 +239,15 @@ static int set_addresses(const struct config_key *key, const struct toml_item *i
 	return 0;
 }
 
+static int set_rate(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
+{
+	const char *wrong = limits_parse_rate(item->string, key->max > 0, at);
+
+	(void)config;
+	return wrong != NULL ? bad(err, key, wrong) : 0;
+}
+
 static const struct {
 	setter_fn *set;
 	enum toml_type toml;
@@ -254,6 +264,7 @@ static const struct {
 	[CONFIG_POOL4] = { set_pool4, TOML_STRING, "an IPv4 network in quotes" },
 	[CONFIG_POOL6] = { set_pool6, TOML_STRING, "an IPv6 network in quotes" },
 	[CONFIG_ADDRESSES] = { set_addresses, TOML_STRINGS, "a list of addresses in quotes" },
+	[CONFIG_RATE] = { set_rate, TOML_STRING, "a rate in quotes, such as \"10M\"" },
 };
 
 static int set(struct config *config, const struct config_key *key, const struct toml_item *item,

@@ -31,6 +31,9 @@ struct config {
 	uint64_t memory_bytes;
 	uint64_t disk_bytes;
 	uint32_t cpus;
+	uint32_t cpu_weight; /* 0: the kernel's default */
+	uint32_t cpu_max;    /* percent; 0: as many CPUs as it has */
+	struct spec_rate io_read, io_write, net_rx, net_tx, disk_rate;
 	char account[STR_NAME_MAX + 1];
 	char keeper[SPEC_PATH_SIZE];
 	char kernel[SPEC_PATH_SIZE];
@@ -51,6 +54,7 @@ enum config_type {
 	CONFIG_POOL4,	  /* "10.0.0.0/16": struct config.host.pool4 and pool4_prefix */
 	CONFIG_POOL6,	  /* "fd…::/64": uint8_t[16] */
 	CONFIG_ADDRESSES, /* ["192.0.2.1", "2001:db8::1"]: char[SPEC_MAX_RESOLVERS][46] */
+	CONFIG_RATE,	  /* "10M,burst=64M", "none": struct spec_rate; max 0: without bursts */
 	CONFIG_TYPES,
 };
 

@@ -8,6 +8,7 @@
 #include "cli/config.h"
 
 #include "base/bug.h"
+#include "cli/limits.h"
 
 #define AT(field) .offset = offsetof(struct config, field)
 #define DAY	  86400ULL
@@ -55,6 +56,14 @@ const struct config_key config_keys[] = {
 	{ "sandbox", "account", CONFIG_NAME, "dev", AT(account) },
 	{ "sandbox", "stop_timeout", CONFIG_SECONDS, "10s", .min = 1, .max = 600,
 	  AT(host.stop_timeout_s) },
+
+	{ "limits", "cpu_weight", CONFIG_NUMBER, .max = LIMITS_CPU_WEIGHT_MAX, AT(cpu_weight) },
+	{ "limits", "cpu_max", CONFIG_NUMBER, .max = LIMITS_CPU_PERCENT_MAX, AT(cpu_max) },
+	{ "limits", "io_read", CONFIG_RATE, "none", AT(io_read) },
+	{ "limits", "io_write", CONFIG_RATE, "none", AT(io_write) },
+	{ "limits", "net_rx", CONFIG_RATE, "none", .max = 1, AT(net_rx) },
+	{ "limits", "net_tx", CONFIG_RATE, "none", .max = 1, AT(net_tx) },
+	{ "limits", "disk", CONFIG_RATE, "none", .max = 1, AT(disk_rate) },
 };
 
 const size_t config_n_keys = ARRAY_SIZE(config_keys);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/specview.h"
 #include "store/deadline.h"
 #include "store/entry.h"
 #include "store/status.h"
@@ -60,20 +61,6 @@ int entryview_left(const struct host_config *host, const struct store_entry *ent
 	return 0;
 }
 
-static void put_spec(json_t *object, const struct spec *spec)
-{
-	json_put_instant(object, "created", spec->created_s);
-	json_put_bool(object, "durable", (spec->flags & SPEC_DURABLE) != 0);
-	json_put_text(object, "hostname", spec->hostname);
-	json_put_text(object, "account", spec->account);
-	json_put_number(object, "memory_bytes", (long long)spec->memory_bytes);
-	json_put_number(object, "disk_bytes", (long long)spec->disk_bytes);
-	json_put_number(object, "cpus", spec->vcpus);
-	json_put_text(object, "kernel", spec->kernel);
-	json_put_text(object, "image", spec->image);
-	json_put_text(object, "host_key", spec->host_key_public);
-}
-
 static void put_status(json_t *object, const struct status_record *status)
 {
 	json_put_instant(object, "ready", status->ready_at_s);
@@ -105,8 +92,11 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 	json_put_number(object, "left_s", view->left_s);
 	json_put_optional(object, "ipv4", view->ipv4);
 	json_put_optional(object, "ipv6", view->ipv6);
+	(void)json_object_set_new(object, "labels",
+				  entry->has_spec ? specview_labels_json(&entry->spec)
+						  : json_object());
 	if (whole && entry->has_spec)
-		put_spec(object, &entry->spec);
+		specview_json(object, &entry->spec);
 	if (whole && entry->has_deadline)
 		json_put_number(object, "renewals", entry->deadline.renewals);
 	if (whole && entry->has_status && is_up(entry->state))

@@ -9,7 +9,7 @@
 #include "base/bug.h"
 #include "cli/cli.h"
 
-#define MAX_OPTIONS 32
+#define MAX_OPTIONS 64
 
 enum { OPT_CONFIG = OPT_LONG + 900, OPT_FORMAT, OPT_HELP };
 

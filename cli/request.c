@@ -2,55 +2,78 @@
 /* Copyright The mayfly authors */
 #include "cli/request.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/magic.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
+#include "cli/guestfile.h"
+#include "cli/limits.h"
 #include "cli/resolv.h"
 #include "cli/sshkey.h"
+#include "store/labels.h"
 
-#define EROFS_SUPER_OFFSET 1024 /* Documentation/filesystems/erofs.rst: on-disk details */
+/* Options whose value is kept as it is, until request_resolve. */
+static const struct {
+	int id;
+	size_t offset;
+} texts[] = {
+	{ REQUEST_TTL, offsetof(struct request, life.ttl) },
+	{ REQUEST_UNTIL, offsetof(struct request, life.until) },
+	{ 'c', offsetof(struct request, cpus) },
+	{ 'm', offsetof(struct request, memory) },
+	{ REQUEST_DISK, offsetof(struct request, disk) },
+	{ REQUEST_OWNER, offsetof(struct request, owner) },
+	{ REQUEST_REASON, offsetof(struct request, reason) },
+	{ REQUEST_HOSTNAME, offsetof(struct request, hostname) },
+	{ REQUEST_KERNEL, offsetof(struct request, kernel) },
+	{ REQUEST_IMAGE, offsetof(struct request, image) },
+	{ REQUEST_CPU_WEIGHT, offsetof(struct request, cpu_weight) },
+	{ REQUEST_CPU_MAX, offsetof(struct request, cpu_max) },
+	{ REQUEST_IO_READ, offsetof(struct request, io_read) },
+	{ REQUEST_IO_WRITE, offsetof(struct request, io_write) },
+	{ REQUEST_NET_RX, offsetof(struct request, net_rx) },
+	{ REQUEST_NET_TX, offsetof(struct request, net_tx) },
+	{ REQUEST_DISK_RATE, offsetof(struct request, disk_rate) },
+	{ REQUEST_TIMEOUT, offsetof(struct request, timeout) },
+};
+
+static int add_key(struct request *request, const char *path, struct err *err)
+{
+	if (request->n_keys == REQUEST_MAX_KEYS)
+		return err_set(err, ERR_USAGE, "--ssh-key: at most %d times", REQUEST_MAX_KEYS);
+	request->keys[request->n_keys++] = (struct request_key){ path, request->person };
+	request->person_waits = false;
+	return 1;
+}
 
 int request_option(struct request *request, int id, const char *value, struct err *err)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (texts[i].id == id) {
+			*(const char **)((char *)request + texts[i].offset) = value;
+			return 1;
+		}
+	}
 	switch (id) {
-	case REQUEST_TTL:
-		request->life.ttl = value;
-		return 1;
-	case REQUEST_UNTIL:
-		request->life.until = value;
-		return 1;
-	case 'm':
-		request->memory = value;
-		return 1;
-	case REQUEST_DISK:
-		request->disk = value;
-		return 1;
-	case REQUEST_OWNER:
-		request->owner = value;
-		return 1;
-	case REQUEST_HOSTNAME:
-		request->hostname = value;
-		return 1;
-	case REQUEST_KERNEL:
-		request->kernel = value;
-		return 1;
-	case REQUEST_IMAGE:
-		request->image = value;
-		return 1;
 	case REQUEST_SSH_KEY:
-		if (request->n_keys == REQUEST_MAX_KEYS)
-			return err_set(err, ERR_USAGE, "--ssh-key: at most %d times",
-				       REQUEST_MAX_KEYS);
-		request->keys[request->n_keys++] = value;
+		return add_key(request, value, err);
+	case REQUEST_PERSON:
+		if (!sshkey_is_person(value))
+			return err_set(err, ERR_USAGE,
+				       "--person: 1 to %d bytes of one line, without blanks around "
+				       "them",
+				       SSHKEY_PERSON_MAX);
+		request->person = value;
+		request->person_waits = true;
+		return 1;
+	case REQUEST_LABEL:
+		return labels_put(request->labels, value, err) < 0 ? err_wrap(err, "--label") : 1;
+	case REQUEST_DRY_RUN:
+		request->dry_run = true;
 		return 1;
 	default:
 		return 0;
@@ -104,90 +127,53 @@ static int take_size(uint64_t *out, const char *option, const char *value, uint6
 	return 0;
 }
 
-/*
- * The first bytes of a file tell whether it can be what it is given for; the monitor looks closer.
- */
-struct file_kind {
-	const char *what;
-	off_t offset;
-	uint8_t magic[20];
-	uint8_t mask[20];
-	size_t len;
-};
-
-static const struct file_kind kernel_kind = {
-	.what = "not an uncompressed x86-64 ELF kernel (vmlinux, not bzImage)",
-	.magic = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, [18] = EM_X86_64 },
-	.mask = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [18] = 0xff, 0xff },
-	.len = 20,
-};
-
-static const struct file_kind image_kind = {
-	.what = "not an erofs image",
-	.offset = EROFS_SUPER_OFFSET,
-	.magic = { EROFS_SUPER_MAGIC_V1 & 0xff, EROFS_SUPER_MAGIC_V1 >> 8 & 0xff,
-		   EROFS_SUPER_MAGIC_V1 >> 16 & 0xff, EROFS_SUPER_MAGIC_V1 >> 24 },
-	.mask = { 0xff, 0xff, 0xff, 0xff },
-	.len = 4,
-};
-
-/* "070701", newc: what the kernel unpacks without help. */
-static const struct file_kind initrd_kind = {
-	.what = "not an uncompressed cpio archive",
-	.magic = "070701",
-	.mask = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
-	.len = 6,
-};
-
-static bool has_magic(int fd, const struct file_kind *kind)
+/* Only looked at here. */
+static int take_file(char out[SPEC_PATH_SIZE], enum guestfile_kind kind, const char *what,
+		     const char *path, struct err *err)
 {
-	uint8_t bytes[sizeof(kind->magic)];
+	auto_fd fd = guestfile_open(kind, what, path, out, err);
 
-	if (pread(fd, bytes, kind->len, kind->offset) != (ssize_t)kind->len)
-		return false;
-	for (size_t i = 0; i < kind->len; i++) {
-		if (((bytes[i] ^ kind->magic[i]) & kind->mask[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* The real path goes into the spec: a link that moves later must not change the sandbox. */
-static int take_file(char out[SPEC_PATH_SIZE], const char *what, const char *path,
-		     const struct file_kind *kind, struct err *err)
-{
-	char real[PATH_MAX];
-	struct stat st;
-	auto_fd fd = -1;
-
-	if (realpath(path, real) == NULL ||
-	    (fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
-		(void)err_sys(err, "%s %s", what, path);
-		err->code = ERR_USAGE;
-		return -1;
-	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, ERR_USAGE, "%s %s: not a regular file", what, path);
-	if (!has_magic(fd, kind))
-		return err_set(err, ERR_USAGE, "%s %s: %s", what, path, kind->what);
-	if (!str_copy(out, SPEC_PATH_SIZE, real))
-		return err_set(err, ERR_USAGE, "%s %s: path too long: at most %d bytes", what, path,
-			       SPEC_PATH_SIZE - 1);
-	return 0;
+	return fd < 0 ? -1 : 0;
 }
 
 static int take_files(const struct request *request, const struct config *config, struct spec *spec,
 		      struct err *err)
 {
-	if (take_file(spec->kernel, request->kernel != NULL ? "--kernel" : "paths.kernel",
-		      request->kernel != NULL ? request->kernel : config->kernel, &kernel_kind,
-		      err) < 0)
+	if (take_file(spec->kernel, GUESTFILE_KERNEL,
+		      request->kernel != NULL ? "--kernel" : "paths.kernel",
+		      request->kernel != NULL ? request->kernel : config->kernel, err) < 0)
 		return -1;
-	if (take_file(spec->image, request->image != NULL ? "--image" : "paths.image",
-		      request->image != NULL ? request->image : config->image, &image_kind,
-		      err) < 0)
+	if (take_file(spec->image, GUESTFILE_IMAGE,
+		      request->image != NULL ? "--image" : "paths.image",
+		      request->image != NULL ? request->image : config->image, err) < 0)
 		return -1;
-	return take_file(spec->initrd, "paths.initrd", config->initrd, &initrd_kind, err);
+	return take_file(spec->initrd, GUESTFILE_INITRD, "paths.initrd", config->initrd, err);
+}
+
+int request_take_line(char *out, size_t size, const char *option, const char *value,
+		      struct err *err)
+{
+	if (!str_copy(out, size, value))
+		return err_set(err, ERR_USAGE, "%s: too long: at most %zu bytes", option, size - 1);
+	for (const char *c = value; *c != '\0'; c++) {
+		if ((unsigned char)*c < ' ' || *c == '\x7f')
+			return err_set(err, ERR_USAGE, "%s: one line of text, please", option);
+	}
+	return 0;
+}
+
+int request_take_timeout(uint32_t *seconds, const char *value, struct err *err)
+{
+	uint64_t read;
+
+	if (value == NULL)
+		return 0;
+	if (!str_to_duration(value, &read) || read > REQUEST_TIMEOUT_MAX_S)
+		return err_set(err, ERR_USAGE,
+			       "--timeout %.60s: not a time of 1s to 1d: write it as 30s or 5m",
+			       value);
+	*seconds = (uint32_t)read;
+	return 0;
 }
 
 static int take_names(const struct request *request, const struct config *config, struct spec *spec,
@@ -230,8 +216,8 @@ out:
 static int take_keys(const struct request *request, struct spec *spec, struct err *err)
 {
 	for (unsigned i = 0; i < request->n_keys; i++) {
-		if (sshkey_read_file(request->keys[i], spec->authorized_keys,
-				     sizeof(spec->authorized_keys), err) < 0)
+		if (sshkey_read_file(request->keys[i].path, request->keys[i].person,
+				     spec->authorized_keys, sizeof(spec->authorized_keys), err) < 0)
 			return err_wrap(err, "--ssh-key");
 	}
 	return make_keys(spec, err);
@@ -245,6 +231,71 @@ static void take_resolvers(const struct config *config, struct spec *spec)
 		memcpy(spec->resolvers, config->resolvers, sizeof(spec->resolvers));
 }
 
+static int take_number(uint32_t *out, const char *option, const char *value, uint32_t max,
+		       struct err *err)
+{
+	uint64_t number;
+
+	if (value == NULL)
+		return 0;
+	if (!str_to_u64(value, max, &number) || number == 0)
+		return err_set(err, ERR_USAGE, "%s %.60s: must be a whole number, 1 to %u", option,
+			       value, max);
+	*out = (uint32_t)number;
+	return 0;
+}
+
+static int take_rate(struct spec_rate *out, const char *option, const char *value, bool bursts,
+		     struct err *err)
+{
+	const char *wrong = value != NULL ? limits_parse_rate(value, bursts, out) : NULL;
+
+	return wrong != NULL ? err_set(err, ERR_USAGE, "%s %.60s: %s", option, value, wrong) : 0;
+}
+
+static int take_limits(const struct request *request, const struct config *config,
+		       struct spec *spec, struct err *err)
+{
+	struct spec_rate io_read = config->io_read, io_write = config->io_write;
+
+	spec->vcpus = config->cpus;
+	spec->cpu_weight = config->cpu_weight;
+	spec->cpu_max_percent = config->cpu_max;
+	spec->net_rx_rate = config->net_rx;
+	spec->net_tx_rate = config->net_tx;
+	spec->disk_rate = config->disk_rate;
+	if (take_number(&spec->vcpus, "--cpus", request->cpus, CONFIG_CPUS_MAX, err) < 0 ||
+	    take_number(&spec->cpu_weight, "--cpu-weight", request->cpu_weight,
+			LIMITS_CPU_WEIGHT_MAX, err) < 0 ||
+	    take_number(&spec->cpu_max_percent, "--cpu-max", request->cpu_max,
+			LIMITS_CPU_PERCENT_MAX, err) < 0 ||
+	    take_rate(&io_read, "--io-read", request->io_read, false, err) < 0 ||
+	    take_rate(&io_write, "--io-write", request->io_write, false, err) < 0 ||
+	    take_rate(&spec->net_rx_rate, "--net-rx-rate", request->net_rx, true, err) < 0 ||
+	    take_rate(&spec->net_tx_rate, "--net-tx-rate", request->net_tx, true, err) < 0 ||
+	    take_rate(&spec->disk_rate, "--disk-rate", request->disk_rate, true, err) < 0)
+		return -1;
+	spec->io_read_bytes_per_s = io_read.bytes_per_s;
+	spec->io_read_ops_per_s = io_read.ops_per_s;
+	spec->io_write_bytes_per_s = io_write.bytes_per_s;
+	spec->io_write_ops_per_s = io_write.ops_per_s;
+	return 0;
+}
+
+/* What is written down with it. */
+static int take_notes(const struct request *request, struct spec *spec, struct err *err)
+{
+	if (request->person_waits)
+		return err_set(err, ERR_USAGE,
+			       "--person %.60s: no --ssh-key follows it; it names whose the keys "
+			       "after it are",
+			       request->person);
+	memcpy(spec->labels, request->labels, sizeof(spec->labels));
+	return request->reason != NULL ? request_take_line(spec->reason, sizeof(spec->reason),
+							   "--reason", request->reason, err)
+				       : 0;
+}
+
 int request_resolve(const struct request *request, const struct config *config, int64_t now_s,
 		    struct spec *spec, bool *by_default, struct err *err)
 {
@@ -255,10 +306,10 @@ int request_resolve(const struct request *request, const struct config *config, 
 	spec->flags = SPEC_NET | (request->durable ? SPEC_DURABLE : 0);
 	spec->host = config->host;
 	spec->created_s = now_s;
-	spec->vcpus = config->cpus;
 	spec->memory_bytes = config->memory_bytes;
 	spec->disk_bytes = request->durable ? config->disk_bytes : 0;
-	if (take_names(request, config, spec, err) < 0 ||
+	if (take_names(request, config, spec, err) < 0 || take_notes(request, spec, err) < 0 ||
+	    take_limits(request, config, spec, err) < 0 ||
 	    life_deadline(&request->life, config, now_s, &spec->deadline_s, by_default, err) < 0 ||
 	    take_size(&spec->memory_bytes, "--memory", request->memory, CONFIG_MEMORY_MIN,
 		      CONFIG_MEMORY_MAX, CONFIG_MEMORY_STEP, err) < 0 ||

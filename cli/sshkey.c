@@ -195,19 +195,52 @@ void sshkey_fingerprint(const char *line, char out[SSHKEY_FINGERPRINT_SIZE])
 	(void)snprintf(out, SSHKEY_FINGERPRINT_SIZE, "SHA256:%s", base64);
 }
 
-static int append_line(char *keys, size_t size, const char *line, size_t len)
+const char *sshkey_next(const char *keys, struct sshkey_view *view)
 {
-	size_t at = strlen(keys);
+	size_t len = strcspn(keys, "\n"), type = strcspn(keys, " \n"), comment;
 
-	if (len + 2 > size - at)
+	if (len == 0)
+		return NULL;
+	sshkey_fingerprint(keys, view->fingerprint);
+	(void)snprintf(view->type, sizeof(view->type), "%.*s", (int)type, keys);
+	comment = type < len ? type + 1 + strcspn(keys + type + 1, " \n") : len;
+	if (comment < len)
+		comment++;
+	(void)snprintf(view->comment, sizeof(view->comment), "%.*s", (int)(len - comment),
+		       keys + comment);
+	return keys + len + (keys[len] == '\n');
+}
+
+/* Type and key, without the comment. */
+static size_t bare_length(const char *line, size_t len)
+{
+	const char *blank = memchr(line, ' ', len);
+
+	blank = blank != NULL ? memchr(blank + 1, ' ', (size_t)(line + len - blank - 1)) : NULL;
+	return blank != NULL ? (size_t)(blank - line) : len;
+}
+
+static int append_line(char *keys, size_t size, const char *line, size_t len, const char *person)
+{
+	size_t at = strlen(keys), person_len = person != NULL ? strlen(person) : 0;
+
+	if (person != NULL)
+		len = bare_length(line, len);
+	if (len + 1 + person_len + 2 > size - at)
 		return -1;
 	memcpy(keys + at, line, len);
-	memcpy(keys + at + len, "\n", 2);
+	at += len;
+	if (person_len > 0) {
+		keys[at++] = ' ';
+		memcpy(keys + at, person, person_len);
+		at += person_len;
+	}
+	memcpy(keys + at, "\n", 2);
 	return 0;
 }
 
-static int take_lines(const char *path, const char *text, size_t text_len, char *keys, size_t size,
-		      struct err *err)
+static int take_lines(const char *path, const char *text, size_t text_len, const char *person,
+		      char *keys, size_t size, struct err *err)
 {
 	const char *end = text + text_len;
 	unsigned number = 0, taken = 0;
@@ -224,7 +257,7 @@ static int take_lines(const char *path, const char *text, size_t text_len, char 
 		if (wrong != NULL)
 			return err_set(err, ERR_USAGE, "%s:%u: %s", path, number, wrong);
 		if (len > 0 && line[0] != '#') {
-			if (append_line(keys, size, line, len) < 0)
+			if (append_line(keys, size, line, len, person) < 0)
 				return err_set(err, ERR_USAGE, "%s:%u: too many keys", path,
 					       number);
 			taken++;
@@ -236,7 +269,15 @@ static int take_lines(const char *path, const char *text, size_t text_len, char 
 	return taken > 0 ? 0 : err_set(err, ERR_USAGE, "%s: holds no public key", path);
 }
 
-int sshkey_read_file(const char *path, char *keys, size_t size, struct err *err)
+bool sshkey_is_person(const char *person)
+{
+	size_t len = strlen(person);
+
+	return len > 0 && len <= SSHKEY_PERSON_MAX && is_clean(person, len) &&
+	       strchr(person, '\t') == NULL && person[0] != ' ' && person[len - 1] != ' ';
+}
+
+int sshkey_read_file(const char *path, const char *person, char *keys, size_t size, struct err *err)
 {
 	char text[FILE_MAX];
 	struct stat st;
@@ -249,5 +290,5 @@ int sshkey_read_file(const char *path, char *keys, size_t size, struct err *err)
 		err->code = ERR_USAGE;
 		return -1;
 	}
-	return take_lines(path, text, (size_t)len, keys, size, err);
+	return take_lines(path, text, (size_t)len, person, keys, size, err);
 }

@@ -39,8 +39,25 @@ void sshkey_fingerprint(const char *line, char out[SSHKEY_FINGERPRINT_SIZE]);
 
 /*
  * Append the keys in the public key file at path (lines; empty ones and '#' comments are left out)
- * to keys, a text of at most size bytes. 0, or -1 with err (ERR_USAGE, "PATH:LINE: what").
+ * to keys, a text of at most size bytes. person, when not NULL, takes the place of their comments.
+ * 0, or -1 with err (ERR_USAGE, "PATH:LINE: what").
  */
-int sshkey_read_file(const char *path, char *keys, size_t size, struct err *err);
+int sshkey_read_file(const char *path, const char *person, char *keys, size_t size,
+		     struct err *err);
+
+#define SSHKEY_PERSON_MAX 80
+
+/* Can it stand behind a key: 1 to SSHKEY_PERSON_MAX bytes of one line, without blanks around them? Pure. */
+bool sshkey_is_person(const char *person);
+
+/* One line of authorized_keys as show lists it. */
+struct sshkey_view {
+	char type[40];
+	char fingerprint[SSHKEY_FINGERPRINT_SIZE];
+	char comment[256]; /* who; "" without one; cut when longer */
+};
+
+/* Take the next line of keys: returns what follows it, for the next call; NULL at the end. Pure. */
+const char *sshkey_next(const char *keys, struct sshkey_view *view);
 
 #endif

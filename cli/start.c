@@ -24,7 +24,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/client.h"
-#include "cli/text.h"
+#include "cli/progress.h"
 #include "cli/tool.h"
 #include "cli/unit.h"
 #include "store/paths.h"
@@ -40,18 +40,18 @@ struct waiting {
 	int listener, progress, signals, child;
 	int stderr_fd; /* what a keeper that detaches says before it connects; -1: none */
 	bool unit;
-	bool terminal;
+	struct progress shown;
 	bool keeper_talks; /* its stderr is ours: it has said already what it reports */
 	bool broken_off;   /* by a signal or by time: the keeper is still at it */
-	time_t since;
+	int64_t since_ms;
 };
 
-static time_t now_s(void)
+static int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	BUG_ON(clock_gettime(CLOCK_MONOTONIC, &ts) < 0);
-	return ts.tv_sec;
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static int listen_progress(const char *id, struct err *err)
@@ -214,14 +214,6 @@ static void accept_keeper(struct waiting *waiting)
 		waiting->progress = fd_take(&fd);
 }
 
-static void draw(const struct waiting *waiting, const char *text)
-{
-	char line[200];
-
-	if (waiting->terminal)
-		(void)dprintf(STDERR_FILENO, "\r\033[K%s", text_line(text, line, sizeof(line)));
-}
-
 /* 1: ready; 0: go on; -1 with err. */
 static int take_progress(struct waiting *waiting, const struct spec *spec, struct err *err)
 {
@@ -233,10 +225,12 @@ static int take_progress(struct waiting *waiting, const struct spec *spec, struc
 	if (record.type == CTL_ERROR)
 		return err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
 			       waiting->keeper_talks ? "" : record.text);
-	if (record.type == CTL_STEP && record.code != 0 && !waiting->keeper_talks)
+	if (record.type == CTL_STEP && record.code != 0 && !waiting->keeper_talks) {
+		progress_erase(&waiting->shown);
 		log_warning("%s", record.text);
-	else if (record.type == CTL_STEP)
-		draw(waiting, record.text);
+	} else if (record.type == CTL_STEP) {
+		progress_say(&waiting->shown, "starting %s: %s", spec->name, record.text);
+	}
 	return record.type == CTL_READY;
 }
 
@@ -256,17 +250,18 @@ static int take_exit(struct start *start, struct waiting *waiting, struct err *e
 
 static int check_limits(struct start *start, struct waiting *waiting, struct err *err)
 {
-	time_t passed = now_s() - waiting->since;
+	uint32_t limit_s = start->timeout_s != 0 ? start->timeout_s : START_LIMIT_S;
 
+	if (waiting->progress < 0 && limit_s > CONNECT_LIMIT_S)
+		limit_s = CONNECT_LIMIT_S;
 	if (waiting->progress < 0 && waiting->unit && !start->foreground &&
 	    unit_is_dead(start->spec->name))
 		return keeper_died(waiting, start->spec, err);
-	if (passed < (waiting->progress < 0 ? CONNECT_LIMIT_S : START_LIMIT_S))
+	if (now_ms() - waiting->since_ms < (int64_t)limit_s * 1000)
 		return 0;
 	waiting->broken_off = true;
-	return err_set(err, ERR_TIMEOUT, "%s: %s within %d s", start->spec->name,
-		       waiting->progress < 0 ? "the keeper did not report" : "not ready",
-		       waiting->progress < 0 ? CONNECT_LIMIT_S : START_LIMIT_S);
+	return err_set(err, ERR_TIMEOUT, "%s: %s within %u s", start->spec->name,
+		       waiting->progress < 0 ? "the keeper did not report" : "not ready", limit_s);
 }
 
 static int wait_ready(struct start *start, struct waiting *waiting, struct err *err)
@@ -282,6 +277,7 @@ static int wait_ready(struct start *start, struct waiting *waiting, struct err *
 
 		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
+		progress_tick(&waiting->shown);
 		if (fds[0].revents != 0) {
 			waiting->broken_off = true;
 			return err_set(err, ERR_FAILED, "broken off");
@@ -334,12 +330,12 @@ int start_sandbox(struct start *start, struct err *err)
 		.child = -1,
 		.stderr_fd = -1,
 		.unit = unit_possible(),
-		.terminal = isatty(STDERR_FILENO) == 1,
 		.keeper_talks = start->foreground,
-		.since = now_s(),
+		.since_ms = now_ms(),
 	};
 	int rc = -1;
 
+	progress_begin(&waiting.shown);
 	start->child = 0;
 	if (prepared_check(&start->spec->host, err) < 0)
 		return -1;
@@ -352,10 +348,10 @@ int start_sandbox(struct start *start, struct err *err)
 		rc = launch(start, &waiting, err);
 		if (rc == 0)
 			rc = wait_ready(start, &waiting, err);
+		progress_erase(&waiting.shown);
 		if (rc < 0)
 			undo(start, &waiting);
 	}
-	draw(&waiting, "");
 	fd_close(&waiting.listener);
 	fd_close(&waiting.progress);
 	fd_close(&waiting.signals);

@@ -3,6 +3,8 @@
 #ifndef CLI_START_H
 #define CLI_START_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -21,7 +23,8 @@
 struct start {
 	const struct config *config;
 	struct spec *spec;
-	bool foreground; /* the keeper stays our child: child is its pid, to be waited for */
+	uint32_t timeout_s; /* until it is ready; 0: the usual */
+	bool foreground;    /* the keeper stays our child: child is its pid, to be waited for */
 	pid_t child;
 };
 

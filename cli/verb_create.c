@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "cli/request.h"
+#include "cli/specview.h"
 #include "cli/start.h"
 #include "store/paths.h"
 
@@ -65,15 +66,19 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 
 	if (read_options(cli, argc, argv, &request, &quiet, err) < 0 || cli_begin(cli, err) < 0)
 		return -1;
-	rc = request_resolve(&request, &cli->config, time(NULL), &spec, &by_default, err);
+	rc = request_take_timeout(&start.timeout_s, request.timeout, err);
+	if (rc == 0)
+		rc = request_resolve(&request, &cli->config, time(NULL), &spec, &by_default, err);
 	if (rc == 0)
 		rc = check_free(&spec, err);
-	if (rc == 0)
+	if (rc == 0 && request.dry_run)
+		rc = specview_dry_run(&spec, err);
+	else if (rc == 0)
 		rc = start_sandbox(&start, err);
 	if (rc == 0 && by_default)
 		log_info("%s ends at %s, this site's default life; --ttl chooses another",
 			 spec.name, str_from_instant(spec.deadline_s, date, sizeof(date)));
-	if (rc == 0 && !quiet)
+	if (rc == 0 && !quiet && !request.dry_run)
 		(void)printf("%s\n", spec.name);
 	explicit_bzero(&spec, sizeof(spec));
 	return rc;

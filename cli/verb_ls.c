@@ -9,27 +9,39 @@
 #include "base/log.h"
 #include "cli/entryview.h"
 #include "cli/json.h"
-#include "cli/sshkey.h"
+#include "cli/specview.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "store/entry.h"
+#include "store/labels.h"
 #include "store/status.h"
 
+enum { LS_LABEL = OPT_LONG + 1 };
+
+#define LS_MAX_LABELS 16
+
 const struct opt verb_ls_options[] = {
-	{ 'a', "all", NULL, "also what is only left for `mayfly reap`" },
+	{ 'a', "all", NULL, "also what is only left for `mayfly reap`, and the labels" },
+	{ LS_LABEL, "label", "KEY[=VALUE]", "only those with this label; repeatable" },
 	{ 0 },
 };
 
 struct listing {
 	const struct cli *cli;
 	bool all;
+	const char *labels[LS_MAX_LABELS]; /* all of them must be there */
+	size_t n_labels;
 	struct text_table table;
 	json_t *list;
 };
 
-static bool is_listed(const struct listing *listing, enum store_state state)
+static bool is_listed(const struct listing *listing, const struct store_entry *entry)
 {
-	return listing->all || (state != STORE_EXPIRED && state != STORE_BROKEN);
+	for (size_t i = 0; i < listing->n_labels; i++) {
+		if (!entry->has_spec || !labels_match(entry->spec.labels, listing->labels[i]))
+			return false;
+	}
+	return listing->all || (entry->state != STORE_EXPIRED && entry->state != STORE_BROKEN);
 }
 
 /* One that can't be read is told, and doesn't hide the others. */
@@ -38,6 +50,7 @@ static bool add_entry(const char *id, void *arg)
 	static struct store_entry entry;
 	struct listing *listing = arg;
 	const struct host_config *host = &listing->cli->config.host;
+	char labels[SPEC_LABELS_SIZE];
 	struct entryview view;
 	long long left_s;
 	struct err err;
@@ -48,7 +61,7 @@ static bool add_entry(const char *id, void *arg)
 			log_warning("%s: %s", id, err.text);
 		return true;
 	}
-	if (!is_listed(listing, entry.state))
+	if (!is_listed(listing, &entry))
 		return true;
 	entryview_make(&view, &entry, left_s);
 	if (listing->list != NULL) {
@@ -58,21 +71,39 @@ static bool add_entry(const char *id, void *arg)
 	} else {
 		text_table_row(&listing->table,
 			       (const char *const[]){ view.name, view.state, view.owner, view.ends,
-						      view.left, view.ipv4 });
+						      view.left, view.ipv4,
+						      entry.has_spec
+							      ? specview_labels(&entry.spec, labels,
+										sizeof(labels))
+							      : "" });
 	}
 	explicit_bzero(&entry, sizeof(entry));
 	return true;
 }
 
+static int take_label(struct listing *listing, const char *filter, struct err *err)
+{
+	if (!labels_is_filter(filter))
+		return err_set(err, ERR_USAGE, "--label %.80s: neither KEY nor KEY=VALUE", filter);
+	if (listing->n_labels == LS_MAX_LABELS)
+		return err_set(err, ERR_USAGE, "--label: at most %d times", LS_MAX_LABELS);
+	listing->labels[listing->n_labels++] = filter;
+	return 0;
+}
+
 int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
-	struct listing listing = { .cli = cli, .table.n_columns = 6 };
+	struct listing listing = { .cli = cli };
 	const char *value;
 	int id, n;
 
-	while ((id = opt_next(&opts, &value, err)) > 0)
-		listing.all = true;
+	while ((id = opt_next(&opts, &value, err)) > 0) {
+		if (id == 'a')
+			listing.all = true;
+		else if (take_label(&listing, value, err) < 0)
+			return -1;
+	}
 	if (id < 0)
 		return -1;
 	(void)opt_rest(&opts, &n);
@@ -80,11 +111,13 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 		return cli_usage(cli, err, "too many words");
 	if (cli_begin(cli, err) < 0)
 		return -1;
+	listing.table.n_columns = listing.all ? 7 : 6;
 	if (cli->json)
 		listing.list = json_array();
 	else
-		text_table_row(&listing.table, (const char *const[]){ "NAME", "STATE", "OWNER",
-								      "ENDS", "LEFT", "ADDRESS" });
+		text_table_row(&listing.table,
+			       (const char *const[]){ "NAME", "STATE", "OWNER", "ENDS", "LEFT",
+						      "ADDRESS", "LABELS" });
 	if (entry_each(&cli->config.host, add_entry, &listing, err) < 0)
 		return -1;
 	if (cli->json)
@@ -94,31 +127,6 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 	return 0;
 }
 
-static void line(struct text_table *table, const char *key, const char *value)
-{
-	char clean[1024];
-
-	if (value[0] != '\0')
-		text_table_row(table, (const char *const[]){
-					      key, text_line(value, clean, sizeof(clean)) });
-}
-
-static void lines_of_spec(struct text_table *table, const struct spec *spec)
-{
-	char text[64], fingerprint[SSHKEY_FINGERPRINT_SIZE];
-
-	line(table, "created", str_from_instant(spec->created_s, text, sizeof(text)));
-	line(table, "account", spec->account);
-	line(table, "memory", str_from_size(spec->memory_bytes, text, sizeof(text)));
-	line(table, "disk",
-	     spec->disk_bytes > 0 ? str_from_size(spec->disk_bytes, text, sizeof(text))
-				  : "in memory");
-	line(table, "kernel", spec->kernel);
-	line(table, "image", spec->image);
-	sshkey_fingerprint(spec->host_key_public, fingerprint);
-	line(table, "host key", fingerprint);
-}
-
 static void lines_of_end(struct text_table *table, const struct end_record *end)
 {
 	char text[256], date[STR_INSTANT_SIZE];
@@ -126,7 +134,7 @@ static void lines_of_end(struct text_table *table, const struct end_record *end)
 	(void)snprintf(text, sizeof(text), "%s at %s%s%.111s", status_reason_word(end->reason),
 		       str_from_instant(end->at_s, date, sizeof(date)),
 		       end->text[0] != '\0' ? ": " : "", end->text);
-	line(table, "last end", text);
+	specview_line(table, "last end", text);
 }
 
 static void print_entry(const struct store_entry *entry, const struct entryview *view)
@@ -134,22 +142,22 @@ static void print_entry(const struct store_entry *entry, const struct entryview 
 	struct text_table table = { .n_columns = 2 };
 	char text[64];
 
-	line(&table, "name", view->name);
-	line(&table, "id", entry->id);
-	line(&table, "state", view->state);
-	line(&table, "owner", view->owner);
-	line(&table, "ends", view->ends);
-	line(&table, "left", view->left);
-	line(&table, "ipv4", view->ipv4);
-	line(&table, "ipv6", view->ipv6);
+	specview_line(&table, "name", view->name);
+	specview_line(&table, "id", entry->id);
+	specview_line(&table, "state", view->state);
+	specview_line(&table, "owner", view->owner);
+	specview_line(&table, "ends", view->ends);
+	specview_line(&table, "left", view->left);
+	specview_line(&table, "ipv4", view->ipv4);
+	specview_line(&table, "ipv6", view->ipv6);
 	if (entry->has_deadline && entry->deadline.renewals > 0) {
 		(void)snprintf(text, sizeof(text), "%u", entry->deadline.renewals);
-		line(&table, "renewals", text);
+		specview_line(&table, "renewals", text);
 	}
 	if (entry->has_spec)
-		lines_of_spec(&table, &entry->spec);
+		specview_lines(&table, &entry->spec);
 	if (view->ipv4[0] != '\0')
-		line(&table, "cgroup", entry->status.cgroup);
+		specview_line(&table, "cgroup", entry->status.cgroup);
 	if (entry->has_end)
 		lines_of_end(&table, &entry->end);
 	text_table_print(&table, stdout);

@@ -16,17 +16,19 @@
 
 #define ANSWER_TIMEOUT_MS 10000
 
-enum { RENEW_TTL = OPT_LONG + 1, RENEW_UNTIL, RENEW_REASON };
+enum { RENEW_TTL = OPT_LONG + 1, RENEW_UNTIL, RENEW_REASON, RENEW_DRY_RUN };
 
 const struct opt verb_renew_options[] = {
 	{ RENEW_TTL, "ttl", "DURATION", "life from now: 30m, 12h, 7d, 2w" },
 	{ RENEW_UNTIL, "until", "DATE", "end: 2026-12-01 or 2026-12-01T17:00Z" },
 	{ RENEW_REASON, "reason", "TEXT", "why; it is written down with who" },
+	{ RENEW_DRY_RUN, "dry-run", NULL, "say which date it would get" },
 	{ 0 },
 };
 
 struct renew_words {
 	const char *name, *reason;
+	bool dry_run;
 	struct life life;
 };
 
@@ -43,8 +45,10 @@ static int read_words(struct cli *cli, int argc, char **argv, struct renew_words
 			words->life.ttl = value;
 		else if (id == RENEW_UNTIL)
 			words->life.until = value;
-		else
+		else if (id == RENEW_REASON)
 			words->reason = value;
+		else
+			words->dry_run = true;
 	}
 	if (id < 0)
 		return -1;
@@ -54,19 +58,6 @@ static int read_words(struct cli *cli, int argc, char **argv, struct renew_words
 	if (words->life.ttl == NULL && words->life.until == NULL)
 		return cli_usage(cli, err, "until when? --ttl or --until");
 	words->name = rest[0];
-	return 0;
-}
-
-/* A reason becomes one line of the journal. */
-static int take_reason(struct ctl_request *request, const char *reason, struct err *err)
-{
-	if (!str_copy(request->reason, sizeof(request->reason), reason))
-		return err_set(err, ERR_USAGE, "--reason: too long: at most %zu bytes",
-			       sizeof(request->reason) - 1);
-	for (const char *c = reason; *c != '\0'; c++) {
-		if ((unsigned char)*c < ' ' || *c == '\x7f')
-			return err_set(err, ERR_USAGE, "--reason: one line of text, please");
-	}
 	return 0;
 }
 
@@ -82,14 +73,16 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 	if (read_words(cli, argc, argv, &words, err) < 0 || cli_begin(cli, err) < 0 ||
 	    life_deadline(&words.life, &cli->config, time(NULL), &request.deadline_s, &by_default,
 			  err) < 0 ||
-	    take_reason(&request, words.reason, err) < 0 ||
+	    request_take_line(request.reason, sizeof(request.reason), "--reason", words.reason,
+			      err) < 0 ||
 	    target_find(&cli->config.host, words.name, id, err) < 0)
 		return -1;
 	request_login(request.who);
 	fd = client_open(&cli->config.host, id, words.name, err);
-	if (fd < 0 || client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0)
+	if (fd < 0 || (!words.dry_run && client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL,
+						    err) < 0))
 		return -1;
-	(void)printf("%s ends at %s\n", words.name,
+	(void)printf("%s %s at %s\n", words.name, words.dry_run ? "would end" : "ends",
 		     str_from_instant(request.deadline_s, date, sizeof(date)));
 	return 0;
 }

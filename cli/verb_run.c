@@ -27,6 +27,7 @@
 #include "cli/agent.h"
 #include "cli/client.h"
 #include "cli/request.h"
+#include "cli/specview.h"
 #include "cli/start.h"
 
 const struct opt verb_run_options[] = {
@@ -228,7 +229,12 @@ int verb_run(struct cli *cli, int argc, char **argv, struct err *err)
 
 	if (read_options(cli, argc, argv, &run, err) < 0 || cli_begin(cli, err) < 0)
 		return -1;
-	rc = request_resolve(&run.request, &cli->config, time(NULL), &spec, &by_default, err);
+	rc = request_take_timeout(&start.timeout_s, run.request.timeout, err);
+	if (rc == 0)
+		rc = request_resolve(&run.request, &cli->config, time(NULL), &spec, &by_default,
+				     err);
+	if (rc == 0 && run.request.dry_run)
+		return specview_dry_run(&spec, err);
 	if (rc == 0)
 		rc = start_sandbox(&start, err);
 	if (rc == 0 && by_default)

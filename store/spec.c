@@ -10,12 +10,14 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "store/labels.h"
 #include "store/paths.h"
 
-#define SPEC_MEMORY_STEP (2ull << 20)
-#define SPEC_MEMORY_MIN	 (16ull << 20)
-#define SPEC_MEMORY_MAX	 (64ull << 30)
-#define SPEC_VCPUS_MAX	 8
+#define SPEC_MEMORY_STEP    (2ull << 20)
+#define SPEC_MEMORY_MIN	    (16ull << 20)
+#define SPEC_MEMORY_MAX	    (64ull << 30)
+#define SPEC_VCPUS_MAX	    8
+#define SPEC_CPU_WEIGHT_MAX 10000
 
 struct spec_text {
 	const char *what;
@@ -70,6 +72,8 @@ static int spec_check_numbers(const struct spec *spec, struct err *err)
 		return err_set(err, ERR_USAGE, "memory must be 16M to 64G, a multiple of 2M");
 	if (spec->vcpus < 1 || spec->vcpus > SPEC_VCPUS_MAX)
 		return err_set(err, ERR_USAGE, "a sandbox has 1 to %d CPUs", SPEC_VCPUS_MAX);
+	if (spec->cpu_weight > SPEC_CPU_WEIGHT_MAX || spec->cpu_max_percent > SPEC_VCPUS_MAX * 100)
+		return err_set(err, ERR_USAGE, "spec: a CPU limit is out of range");
 	if (spec->deadline_s <= 0 || spec->created_s <= 0)
 		return err_set(err, ERR_USAGE, "spec: no date");
 	return 0;
@@ -80,6 +84,8 @@ int spec_check(const struct spec *spec, struct err *err)
 	const struct spec_text texts[] = {
 		{ "name", spec->name, sizeof(spec->name), false },
 		{ "owner", spec->owner, sizeof(spec->owner), false },
+		{ "reason", spec->reason, sizeof(spec->reason), false },
+		{ "labels", spec->labels, sizeof(spec->labels), false },
 		{ "hostname", spec->hostname, sizeof(spec->hostname), false },
 		{ "account", spec->account, sizeof(spec->account), false },
 		{ "kernel", spec->kernel, sizeof(spec->kernel), true },
@@ -103,6 +109,8 @@ int spec_check(const struct spec *spec, struct err *err)
 		return -1;
 	if (!str_is_name(spec->name))
 		return err_set(err, ERR_USAGE, "spec: bad name");
+	if (!labels_are_valid(spec->labels))
+		return err_set(err, ERR_USAGE, "spec: bad labels");
 	return spec_check_numbers(spec, err);
 }
 

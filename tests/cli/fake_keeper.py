@@ -39,6 +39,12 @@ def start(ident, state_dir):
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     link.connect(f"\0mayfly-progress-{ident}")
     link.send(record(STEP, text="tap"))
+    if mode == "slow":
+        time.sleep(1.6)
+        link.send(record(STEP, text="guest\x1b[2J"))
+        time.sleep(0.4)
+    if mode == "stuck":
+        time.sleep(60)
     if mode == "die-late":
         sys.exit(1)
     if mode == "exists":

@@ -160,22 +160,22 @@ static void test_files(void **state)
 
 	(void)state;
 	write_file("good", "# mine\n\nssh-ed25519 " ED " one\r\nssh-ed25519 " ED, path);
-	assert_int_equal(sshkey_read_file(path, keys, sizeof(keys), &err), 0);
+	assert_int_equal(sshkey_read_file(path, NULL, keys, sizeof(keys), &err), 0);
 	assert_string_equal(keys, "ssh-ed25519 " ED " one\nssh-ed25519 " ED "\n");
-	assert_int_equal(sshkey_read_file(path, keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file(path, NULL, keys, sizeof(keys), &err), -1);
 	assert_non_null(strstr(err.text, "too many keys"));
 	write_file("good", "# nothing\n", path);
-	assert_int_equal(sshkey_read_file(path, keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file(path, NULL, keys, sizeof(keys), &err), -1);
 	assert_int_equal(err.code, 2);
 	write_file("good", "ssh-ed25519 " ED "\nrubbish\n", path);
 	keys[0] = '\0';
-	assert_int_equal(sshkey_read_file(path, keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file(path, NULL, keys, sizeof(keys), &err), -1);
 	(void)snprintf(where, sizeof(where), "%s:2: ", path);
 	assert_memory_equal(err.text, where, strlen(where));
 	(void)unlink(path);
-	assert_int_equal(sshkey_read_file(path, keys, sizeof(keys), &err), -1);
-	assert_int_equal(sshkey_read_file(dir, keys, sizeof(keys), &err), -1);
-	assert_int_equal(sshkey_read_file("/dev/zero", keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file(path, NULL, keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file(dir, NULL, keys, sizeof(keys), &err), -1);
+	assert_int_equal(sshkey_read_file("/dev/zero", NULL, keys, sizeof(keys), &err), -1);
 }
 
 static void test_base64(void **state)
