@@ -20,6 +20,9 @@ struct step {
 		kind; /* of the object it makes, for the journal; NULL: makes none, or journals for itself */
 	const char *(*object)(struct keeper *k); /* its name, known before it is made */
 	uint32_t only;				 /* spec flags without which the step is skipped */
+	/* done instead, without an intent, when a stopped sandbox starts again: the object is there, its fact journalled.
+	 * NULL: it is made anew */
+	int (*again)(struct keeper *k, struct err *err);
 };
 
 static const char *bringup_self(struct keeper *k)
@@ -51,10 +54,18 @@ static const char *bringup_table(struct keeper *k)
 /* Undone by the rows of teardown.c. */
 static const struct step bringup_table_of_steps[] = {
 	{ .name = "claim", .run = steps_claim },
-	{ .name = "state", .run = steps_state },
-	{ .name = "journal", .run = steps_journal },
-	{ .name = "name", .run = steps_name, .kind = "name", .object = bringup_name },
-	{ .name = "deadline", .run = steps_deadline, .kind = "deadline", .object = bringup_self },
+	{ .name = "state", .run = steps_state, .again = steps_state_again },
+	{ .name = "journal", .run = steps_journal, .again = steps_journal_again },
+	{ .name = "name",
+	  .run = steps_name,
+	  .kind = "name",
+	  .object = bringup_name,
+	  .again = steps_name_again },
+	{ .name = "deadline",
+	  .run = steps_deadline,
+	  .kind = "deadline",
+	  .object = bringup_self,
+	  .again = steps_deadline_again },
 	{ .name = "slot", .run = steps_slot, .kind = "slot", .object = bringup_self },
 	{ .name = "cgroup", .run = steps_cgroup, .kind = "cgroup", .object = steps_cgroup_path },
 	{ .name = "tap", .run = steps_tap, .kind = "tap", .object = bringup_tap, .only = SPEC_NET },
@@ -64,8 +75,16 @@ static const struct step bringup_table_of_steps[] = {
 	  .kind = "table",
 	  .object = bringup_table,
 	  .only = SPEC_NET },
-	{ .name = "disk", .run = steps_disk, .kind = "disk", .object = bringup_self },
-	{ .name = "keys", .run = steps_keys, .kind = "keys", .object = bringup_self },
+	{ .name = "disk",
+	  .run = steps_disk,
+	  .kind = "disk",
+	  .object = bringup_self,
+	  .again = steps_disk_again },
+	{ .name = "keys",
+	  .run = steps_keys,
+	  .kind = "keys",
+	  .object = bringup_self,
+	  .again = steps_keys },
 	{ .name = "console", .run = steps_console, .kind = "console", .object = bringup_self },
 	{ .name = "open", .run = steps_open },
 	{ .name = "initrd", .run = steps_initrd },
@@ -118,13 +137,14 @@ static int bringup_step(struct keeper *k, unsigned i, struct err *err)
 {
 	const struct step *step = &bringup_table_of_steps[i];
 	bool skip = (k->spec.flags & step->only) != step->only;
+	bool there = k->again && step->again;
 
 	inject_point(inject_bringup(i, 0));
-	if (!skip && step->kind && step->object(k)[0] &&
+	if (!skip && !there && step->kind && step->object(k)[0] &&
 	    journal_intent(k->journal_fd, step->kind, step->object(k), err) < 0)
 		return -1;
 	inject_point(inject_bringup(i, 1));
-	if (!skip && step->run(k, err) < 0) {
+	if (!skip && (there ? step->again : step->run)(k, err) < 0) {
 		bringup_explain(k, step->name, err);
 		return err_wrap(err, "%s", step->name);
 	}

@@ -86,6 +86,24 @@ int date_grant(struct keeper *k, struct err *err)
 	return date_write(k, &fresh, err);
 }
 
+int date_resume(struct keeper *k, struct err *err)
+{
+	struct deadline_verdict verdict;
+	struct clock_record clock = { 0 };
+	struct deadline_now now = { 0 };
+
+	if (date_look(k, &now, &clock, err) < 0)
+		return -1;
+	verdict = deadline_check(&k->deadline, &clock, &now);
+	if (verdict.expired) {
+		k->life.reason = END_EXPIRED;
+		k->life.confirmed = verdict.confirmed;
+		return err_set(err, ERR_FAILED, "its date has come");
+	}
+	deadline_account(&k->deadline, &now);
+	return deadline_write(&k->spec.host, k->spec.id, &k->deadline, err);
+}
+
 /* settime may say ECANCELED (the clock was set since) with the timer armed all the same. */
 static void date_arm(struct keeper *k, uint64_t elapsed_left_s)
 {

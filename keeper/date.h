@@ -18,6 +18,10 @@ struct keeper;
 /* Grant the spec's life and write it down. Refuses a date that has come. */
 int date_grant(struct keeper *k, struct err *err);
 
+/* Take up the life of one that was stopped: book what has elapsed since. Refuses a date that has come, and says so in
+ * k->life. */
+int date_resume(struct keeper *k, struct err *err);
+
 /* Make both timers and arm them. */
 int date_open(struct keeper *k, struct err *err);
 

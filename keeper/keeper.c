@@ -63,42 +63,71 @@ static void keeper_leave_cgroup(struct keeper *k)
 		       top, CGROUP_PARENT, KEEPER_CGROUP);
 }
 
-static int keeper_take_spec(struct keeper *k, const char *state_dir, const char *id,
-			    struct err *err)
+/* Of a new sandbox from the spool; of one that was stopped from where it is, to be read again under its lock. */
+static int keeper_take_spec(struct keeper *k, const struct keeper_options *options, struct err *err)
 {
 	struct host_config where = { 0 };
 	char path[PATHS_SIZE];
 
-	if (!id_is_valid(id))
-		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
-	if (!str_copy(where.state_dir, sizeof(where.state_dir), state_dir))
+	if (!id_is_valid(options->id))
+		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", options->id);
+	if (!str_copy(where.state_dir, sizeof(where.state_dir), options->state_dir))
 		return err_set(err, ERR_USAGE, "--state-dir: too long");
-	if (spec_read(paths_spool(&where, id, path), &k->spec, err) < 0)
-		return -1;
-	if (strcmp(k->spec.id, id) != 0 || strcmp(k->spec.host.state_dir, state_dir) != 0)
+	if (spec_read(paths_spool(&where, options->id, path), &k->spec, err) < 0) {
+		if (err->code != ERR_NOT_FOUND ||
+		    access(paths_sandbox(&where, options->id, NULL, path), F_OK) < 0 ||
+		    spec_read(paths_sandbox(&where, options->id, "spec", path), &k->spec, err) < 0)
+			return -1;
+		k->again = true;
+	}
+	if (strcmp(k->spec.id, options->id) != 0 ||
+	    strcmp(k->spec.host.state_dir, options->state_dir) != 0)
 		return err_set(err, ERR_USAGE,
 			       "%s: the spec of another sandbox or another state directory", path);
+	if (options->unit)
+		k->spec.flags |= SPEC_IN_UNIT;
+	else if (k->again)
+		k->spec.flags &= ~(uint32_t)SPEC_IN_UNIT;
 	return 0;
 }
 
-/* A create that failed leaves nothing; one that lived ends as deep as its reason says. */
+/* How it ends when bring-up fails: a create leaves nothing; a start what was there before, the reason included, unless
+ * the date came or somebody ended it meanwhile. */
+static void keeper_failed(struct keeper *k)
+{
+	if (!k->again) {
+		k->life.reason = END_CREATE_FAILED;
+		return;
+	}
+	if (k->life.reason != END_EXPIRED && k->life.reason != END_DESTROYED &&
+	    k->life.reason != END_STOPPED)
+		k->life.reason = k->rest_end;
+}
+
 static int keeper_teardown(struct keeper *k, const struct err *cause, struct err *err)
 {
 	struct teardown t = {
 		.host = &k->spec.host,
 		.keeper = k,
-		.depth = TEARDOWN_ALL,
-		.reason = END_CREATE_FAILED,
+		.depth = teardown_depth_for(&k->spec, k->life.reason, k->life.confirmed),
+		.reason = k->life.reason,
 		.text = cause ? cause->text : k->life.text,
 		.journal_fd = -1,
 	};
 
+	if (cause && !k->again)
+		t.depth = TEARDOWN_ALL;
 	memcpy(t.id, k->spec.id, ID_SIZE);
-	if (!cause) {
-		t.reason = k->life.reason;
-		t.depth = teardown_depth_for(&k->spec, k->life.reason, k->life.confirmed);
-	}
 	return teardown_run(&t, err);
+}
+
+/* Until here its death left a stopped sandbox; from here on it is that of one that ran. */
+static void keeper_runs_again(struct keeper *k)
+{
+	struct err err;
+
+	if (status_forget_end(&k->spec.host, k->spec.id, &err) < 0)
+		log_warning("%s: %s", k->spec.name, err.text);
 }
 
 static int keeper_live(struct keeper *k)
@@ -106,21 +135,26 @@ static int keeper_live(struct keeper *k)
 	struct err cause = { 0 }, residue = { 0 };
 	int rc, torn;
 
+	k->life.patience_s = k->spec.host.stop_timeout_s;
 	rc = life_open(k, &cause);
 	if (rc == 0)
 		rc = bringup_run(k, &cause);
+	if (rc == 0 && k->again)
+		keeper_runs_again(k);
 	if (rc == 0)
 		life_stay(k, LIFE_RUNNING, 0);
 	if (rc == 0)
-		life_stay(k, LIFE_STOPPING, k->spec.host.stop_timeout_s * 1000);
+		life_stay(k, LIFE_STOPPING, k->life.patience_s * 1000);
 	if (k->lock_fd < 0) { /* nothing is ours: somebody else has this id */
 		progress_tell(k, CTL_ERROR, (uint32_t)cause.code, cause.text);
 		log_error("%s", cause.text);
 		return cause.code;
 	}
+	if (rc < 0)
+		keeper_failed(k);
 	torn = keeper_teardown(k, rc < 0 ? &cause : NULL, &residue);
-	serve_finish(k, rc < 0 ? END_CREATE_FAILED : k->life.reason,
-		     rc < 0 ? cause.text : k->life.text, torn < 0 ? &residue : NULL);
+	serve_finish(k, k->life.reason, rc < 0 ? cause.text : k->life.text,
+		     torn < 0 ? &residue : NULL);
 	if (torn < 0)
 		log_error("%s: %s", k->spec.name, residue.text);
 	if (rc < 0) {
@@ -150,19 +184,19 @@ static int keeper_descriptors(struct err *err)
 	return 0;
 }
 
-int keeper_run(const char *state_dir, const char *id, bool foreground)
+int keeper_run(const struct keeper_options *options)
 {
 	static struct keeper k; /* too large for a stack */
 	struct err err = { 0 };
 	int rc;
 
 	keeper_init(&k);
-	k.foreground = foreground;
-	rc = keeper_take_spec(&k, state_dir, id, &err);
-	k.progress_fd = id_is_valid(id) ? progress_connect(id) : -1;
+	k.foreground = options->foreground;
+	rc = keeper_take_spec(&k, options, &err);
+	k.progress_fd = id_is_valid(options->id) ? progress_connect(options->id) : -1;
 	if (rc == 0)
 		rc = keeper_descriptors(&err);
-	if (rc == 0 && !foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
+	if (rc == 0 && !k.foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
 		rc = privileges_detach(&err);
 		if (rc == 0)
 			keeper_leave_cgroup(&k);

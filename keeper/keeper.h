@@ -43,15 +43,18 @@ struct life {
 	char guest_text[64];
 	uint32_t launch_end; /* enum launch_end_reason that the monitor told; 0: none */
 	uint32_t launch_detail;
-	bool trapped;	/* the monitor told of a call that its filter doesn't know */
-	bool confirmed; /* an expiry that isn't only a jump of the clock */
+	bool trapped;	     /* the monitor told of a call that its filter doesn't know */
+	bool confirmed;	     /* an expiry that isn't only a jump of the clock */
+	uint32_t patience_s; /* how long a graceful stop may take */
 };
 
 struct keeper {
 	struct spec spec;
 	bool foreground;
-	bool live;	 /* it has been READY */
-	int progress_fd; /* to the CLI that asked; -1 when it has gone */
+	bool again;	   /* it was stopped: its spec, disk, keys, name and date are there */
+	uint32_t rest_end; /* enum end_reason of its last run, then */
+	bool live;	   /* it has been READY */
+	int progress_fd;   /* to the CLI that asked; -1 when it has gone */
 
 	/* claimed */
 	int lock_fd, slot_fd, journal_fd;
@@ -81,9 +84,16 @@ struct keeper {
 /* All descriptors -1, nothing claimed. */
 void keeper_init(struct keeper *k);
 
+struct keeper_options {
+	const char *state_dir, *id;
+	bool foreground; /* somebody waits for this process: don't detach */
+	bool unit;	 /* this process is in a systemd unit of its own with Delegate=yes */
+};
+
 /*
- * The whole life of the sandbox id: take its spec from the spool, bring it up, keep it, tear it down. Returns the exit code.
+ * The whole life of the sandbox: take its spec from the spool, or where none is there the one of a sandbox that was
+ * stopped; bring it up, keep it, tear it down. Returns the exit code.
  */
-int keeper_run(const char *state_dir, const char *id, bool foreground);
+int keeper_run(const struct keeper_options *options);
 
 #endif

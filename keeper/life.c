@@ -39,6 +39,8 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_MONITOR_READY] = life_go_on,
 		[LIFE_GUEST_READY] = NULL, /* not before its monitor */
 		[LIFE_ASK_STOP] = life_end_now,
+		[LIFE_STOP] = life_end_now,
+		[LIFE_STOP_NOW] = life_end_now,
 		[LIFE_DESTROY] = life_end_now,
 		[LIFE_DESTROY_NOW] = life_end_now,
 		[LIFE_DATE] = life_end_now,
@@ -49,6 +51,8 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_MONITOR_READY] = NULL,
 		[LIFE_GUEST_READY] = life_go_on,
 		[LIFE_ASK_STOP] = life_end_now,
+		[LIFE_STOP] = life_end_now,
+		[LIFE_STOP_NOW] = life_end_now,
 		[LIFE_DESTROY] = life_end_now,
 		[LIFE_DESTROY_NOW] = life_end_now,
 		[LIFE_DATE] = life_end_now,
@@ -59,6 +63,8 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_MONITOR_READY] = NULL,
 		[LIFE_GUEST_READY] = NULL,
 		[LIFE_ASK_STOP] = life_ask_guest,
+		[LIFE_STOP] = life_ask_guest,
+		[LIFE_STOP_NOW] = life_end_now,
 		[LIFE_DESTROY] = life_ask_guest,
 		[LIFE_DESTROY_NOW] = life_end_now,
 		[LIFE_DATE] = life_ask_guest,
@@ -69,6 +75,8 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_MONITOR_READY] = NULL,
 		[LIFE_GUEST_READY] = NULL,
 		[LIFE_ASK_STOP] = NULL, /* it is */
+		[LIFE_STOP] = NULL,
+		[LIFE_STOP_NOW] = life_end_now,
 		[LIFE_DESTROY] = life_upgrade,
 		[LIFE_DESTROY_NOW] = life_end_now,
 		[LIFE_DATE] = NULL,
@@ -80,11 +88,19 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 
 /* What an asked-for end is called; the others find out. */
 static const uint32_t life_reasons[LIFE_EVENTS] = {
-	[LIFE_ASK_STOP] = END_STOPPED,
-	[LIFE_DESTROY] = END_DESTROYED,
-	[LIFE_DESTROY_NOW] = END_DESTROYED,
+	[LIFE_ASK_STOP] = END_STOPPED, /* or END_HOST_STOPPED */
+	[LIFE_STOP] = END_STOPPED,	[LIFE_STOP_NOW] = END_STOPPED,
+	[LIFE_DESTROY] = END_DESTROYED, [LIFE_DESTROY_NOW] = END_DESTROYED,
 	[LIFE_DATE] = END_EXPIRED,
 };
+
+/* A signal to one that runs by itself is the host's doing (it goes down, a unit is stopped), not a person's wish. */
+static uint32_t life_asked(const struct keeper *k, enum life_event event)
+{
+	if (event == LIFE_ASK_STOP && !k->foreground && (k->spec.flags & SPEC_DURABLE))
+		return END_HOST_STOPPED;
+	return life_reasons[event];
+}
 
 void life_event(struct keeper *k, enum life_event event)
 {
@@ -122,13 +138,13 @@ static void life_go_on(struct keeper *k, enum life_event event)
 
 static void life_upgrade(struct keeper *k, enum life_event event)
 {
-	life_decide(k, life_reasons[event], NULL);
+	life_decide(k, life_asked(k, event), NULL);
 }
 
 static void life_end_now(struct keeper *k, enum life_event event)
 {
 	if (life_reasons[event] && (k->life.reason == 0 || life_reasons[event] == END_DESTROYED))
-		life_decide(k, life_reasons[event], NULL);
+		life_decide(k, life_asked(k, event), NULL);
 	k->life.state = LIFE_OVER;
 }
 
@@ -144,10 +160,10 @@ static void life_give_up(struct keeper *k, enum life_event event)
 
 static void life_ask_guest(struct keeper *k, enum life_event event)
 {
-	struct guest_shutdown ask = { .timeout_s = k->spec.host.stop_timeout_s };
+	struct guest_shutdown ask = { .timeout_s = k->life.patience_s };
 	struct err ignored;
 
-	life_decide(k, life_reasons[event], NULL);
+	life_decide(k, life_asked(k, event), NULL);
 	k->status.phase = STATUS_ENDING;
 	(void)status_write(&k->spec.host, k->spec.id, &k->status, &ignored);
 	progress_notify("STOPPING=1");

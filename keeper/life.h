@@ -15,7 +15,9 @@ enum life_event {
 	LIFE_MONITOR_READY, /* filters are on, vCPUs run */
 	LIFE_GUEST_READY,   /* its services listen */
 	LIFE_ASK_STOP,	    /* SIGTERM or SIGINT */
-	LIFE_DESTROY,	    /* a client asks, gracefully */
+	LIFE_STOP,	    /* a client asks, gracefully: end, but keep what a durable one keeps */
+	LIFE_STOP_NOW,
+	LIFE_DESTROY, /* a client asks, gracefully */
 	LIFE_DESTROY_NOW,
 	LIFE_DATE,	   /* the date has come */
 	LIFE_PATIENCE,	   /* the state took too long */

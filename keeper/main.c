@@ -30,7 +30,7 @@ struct options {
 	const char *id;
 	const char *state_dir;
 	const char *only; /* one of doctor's checks; NULL: all */
-	bool foreground, dry_run, force;
+	bool foreground, unit, dry_run, force;
 };
 
 struct verb {
@@ -120,7 +120,8 @@ static int main_tool(const struct verb *verb, const struct options *o)
 
 static int main_usage(const char *what)
 {
-	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] | --reap "
+	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] [--unit] | "
+		  "--reap "
 		  "[--dry-run] | "
 		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
 		  "--doctor [--only CHECK]",
@@ -174,6 +175,8 @@ int main(int argc, char **argv)
 			o.state_dir = argv[++i];
 		else if (strcmp(flag, "--foreground") == 0)
 			o.foreground = true;
+		else if (strcmp(flag, "--unit") == 0)
+			o.unit = true;
 		else if (strcmp(flag, "--dry-run") == 0)
 			o.dry_run = true;
 		else if (strcmp(flag, "--force") == 0)
@@ -190,6 +193,9 @@ int main(int argc, char **argv)
 			return main_usage(flag);
 	}
 	if (start && o.state_dir)
-		return keeper_run(o.state_dir, o.id, o.foreground);
+		return keeper_run(&(const struct keeper_options){ .state_dir = o.state_dir,
+								  .id = o.id,
+								  .foreground = o.foreground,
+								  .unit = o.unit });
 	return verb ? main_tool(verb, &o) : main_usage("nothing to do");
 }

@@ -130,7 +130,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 			   &ignored);
 	f->ran |= f->end != 0 && f->end != END_CREATE_FAILED; /* also when the journal is lost */
 	/* one that ran has a status until it has an end; else it's the directory of a lock that a reap took */
-	f->here = r->run_fd >= 0 && (e->has_status || f->end || !f->ran);
+	f->here = r->by_slot || (r->run_fd >= 0 && (e->has_status || f->end || !f->ran));
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
 		uint32_t grace = REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
@@ -174,19 +174,6 @@ static int reap_kill_keeper(const struct status_record *status, struct err *err)
 		return err_set(err, ERR_FAILED, "its keeper (pid %d) can't be killed",
 			       status->keeper_pid);
 	return 0;
-}
-
-/* The lock that was only taken to look. */
-static void reap_let_go(const struct reap *r, const char *id)
-{
-	char path[PATHS_SIZE];
-	struct err ignored;
-	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
-
-	if (claim < 0)
-		return; /* the next one tidies up */
-	(void)unlink(paths_run(r->host, id, "lock", path));
-	(void)rmdir(paths_run(r->host, id, NULL, path));
 }
 
 /* A directory that was removed has no links left. */
@@ -260,7 +247,7 @@ static int reap_book(struct reap *r, const char *id, struct err *err)
 		deadline_account(&r->entry.deadline, &r->now);
 		rc = deadline_write(r->host, id, &r->entry.deadline, err);
 	}
-	reap_let_go(r, id);
+	lock_unclaim(r->host, id, &lock);
 	return rc;
 }
 
@@ -339,6 +326,8 @@ static void reap_spool(struct reap *r)
 			continue;
 		if (!r->dry_run)
 			(void)unlinkat(dirfd(stream), d->d_name, 0);
+		if (strchr(d->d_name, '.')) /* the link of a name: the spec is what is told */
+			continue;
 		memset(&r->entry, 0, sizeof(r->entry));
 		reap_say(r, id, 0,
 			 r->dry_run ? "a spec that no keeper took: would be removed"
@@ -348,7 +337,7 @@ static void reap_spool(struct reap *r)
 		(void)closedir(stream);
 }
 
-/* Slots of ids of which nothing else is left: their last holder died between its last two steps. */
+/* Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. */
 static void reap_slots(struct reap *r)
 {
 	char path[PATHS_SIZE], dir[PATHS_SIZE];
@@ -369,7 +358,6 @@ static void reap_slots(struct reap *r)
 				(void)unlink(path);
 		}
 		if (n != ID_LEN || !id_is_valid(id) || held ||
-		    access(paths_sandbox(r->host, id, NULL, dir), F_OK) == 0 ||
 		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
 			continue;
 		r->by_slot = true;

@@ -178,6 +178,19 @@ static void serve_destroy(struct keeper *k, struct serve_client *client,
 	life_event(k, request->force ? LIFE_DESTROY_NOW : LIFE_DESTROY);
 }
 
+/* Who asks for an end is told once nothing runs any more, and what couldn't be cleared. */
+static void serve_stop(struct keeper *k, struct serve_client *client,
+		       const struct ctl_request *request)
+{
+	if (!serve_is_root(k, client))
+		return;
+	client->wants_end = true;
+	client->destroy = true;
+	if (request->timeout_s > 0 && k->life.state != LIFE_STOPPING)
+		k->life.patience_s = request->timeout_s;
+	life_event(k, request->force ? LIFE_STOP_NOW : LIFE_STOP);
+}
+
 static bool serve_is_valid(const struct ctl_request *request, ssize_t len)
 {
 	return len == (ssize_t)sizeof(*request) && request->version == CTL_VERSION &&
@@ -207,6 +220,9 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 		break;
 	case CTL_DESTROY:
 		serve_destroy(k, client, &request);
+		break;
+	case CTL_STOP:
+		serve_stop(k, client, &request);
 		break;
 	case CTL_CONNECT:
 		serve_connect(k, client, &request);

@@ -21,6 +21,14 @@ int steps_disk(struct keeper *k, struct err *err);
 int steps_keys(struct keeper *k, struct err *err);
 int steps_console(struct keeper *k, struct err *err);
 
+/* steps_again.c: of a sandbox that was stopped. steps_rest is steps_claim's part of it. */
+int steps_rest(struct keeper *k, struct err *err);
+int steps_state_again(struct keeper *k, struct err *err);
+int steps_journal_again(struct keeper *k, struct err *err);
+int steps_name_again(struct keeper *k, struct err *err);
+int steps_deadline_again(struct keeper *k, struct err *err);
+int steps_disk_again(struct keeper *k, struct err *err);
+
 /* steps_host.c */
 int steps_slot(struct keeper *k, struct err *err);
 /* The monitor's cgroup, decided at the first call; "": none can be used. */

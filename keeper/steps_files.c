@@ -47,7 +47,10 @@ int steps_claim(struct keeper *k, struct err *err)
 
 	if (paths_make(&k->spec.host, err) < 0)
 		return -1;
-	k->lock_fd = lock_claim(&k->spec.host, k->spec.id, err);
+	if (k->again && steps_rest(k, err) < 0)
+		return -1;
+	if (!k->again)
+		k->lock_fd = lock_claim(&k->spec.host, k->spec.id, err);
 	if (k->lock_fd < 0)
 		return -1;
 	if (chown(paths_run(&k->spec.host, k->spec.id, NULL, path), 0, steps_group(k)) < 0)

@@ -23,6 +23,17 @@
 
 /* ---- slot ---- */
 
+/* Does the slot's file name this sandbox? */
+static bool steps_slot_is_own(const struct keeper *k, uint32_t slot)
+{
+	char path[PATHS_SIZE], id[ID_SIZE] = "";
+	struct err ignored;
+
+	return fd_read_file(AT_FDCWD, paths_slot(&k->spec.host, slot, path), id, ID_LEN,
+			    &ignored) == ID_LEN &&
+	       strcmp(id, k->spec.id) == 0;
+}
+
 /* Lock slot and look whether it can be ours: 1 yes (k->slot_fd), 0 no, -1 with err. Under claim.lock. */
 static int steps_try_slot(struct keeper *k, uint32_t slot, struct err *err)
 {
@@ -40,7 +51,7 @@ static int steps_try_slot(struct keeper *k, uint32_t slot, struct err *err)
 		return 0; /* another keeper has it */
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "can't look at %s", path);
-	if (st.st_size > 0)
+	if (st.st_size > 0 && !(k->again && steps_slot_is_own(k, slot)))
 		return 0; /* quarantined: what its last holder left isn't proven gone */
 	used = proc_uid_in_use(plan.uid, &pid, err);
 	if (used != 0) {
@@ -64,6 +75,10 @@ int steps_slot(struct keeper *k, struct err *err)
 	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
 	int got = claim < 0 ? -1 : 0;
 
+	/* one that a stop cut short left in its name, since the name must lead to one alone */
+	for (uint32_t slot = 0; k->again && got == 0 && slot < k->spec.host.slot_count; slot++)
+		if (steps_slot_is_own(k, slot))
+			got = steps_try_slot(k, slot, err);
 	for (uint32_t slot = 0; got == 0 && slot < k->spec.host.slot_count; slot++)
 		got = steps_try_slot(k, slot, err);
 	if (got < 0)

@@ -74,6 +74,17 @@ enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason,
 
 /* ---- what there is to find ---- */
 
+/* An intent begins another object of its kind: what was known of an earlier run's is no longer true. */
+static void teardown_forget(struct teardown *t, const char *kind)
+{
+	if (strcmp(kind, "cgroup") == 0)
+		t->cgroup_inode = 0;
+	if (strcmp(kind, "slot") == 0)
+		t->uid = t->mark = 0;
+	if (strcmp(kind, "monitor") == 0)
+		t->monitor_pid = 0;
+}
+
 static bool teardown_fact(const struct journal_line *line, void *arg)
 {
 	struct teardown *t = arg;
@@ -82,6 +93,8 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 	t->told = line->word == JOURNAL_EVENT && strncmp(line->text, "gone ", 5) == 0;
 	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)
 		return true;
+	if (line->word == JOURNAL_INTENT)
+		teardown_forget(t, line->kind);
 	if (strcmp(line->kind, "name") == 0)
 		(void)str_copy(t->name, sizeof(t->name), line->name);
 	if (strcmp(line->kind, "cgroup") == 0) {

@@ -119,6 +119,8 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 		entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
 	facts.has_ready = history.ready;
 	entry->state = entry_decide(&facts);
+	facts.lock_held = false;
+	entry->at_rest = entry_decide(&facts);
 	return 0;
 }
 

@@ -50,3 +50,16 @@ int lock_claim(const struct host_config *host, const char *id, struct err *err)
 		return -1;
 	return lock_take(paths_run(host, id, "lock", path), LOCK_TRY, err);
 }
+
+void lock_unclaim(const struct host_config *host, const char *id, int *fd)
+{
+	char path[PATHS_SIZE];
+	struct err ignored;
+	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, &ignored);
+
+	if (claim >= 0) { /* else the next reap tidies up */
+		(void)unlink(paths_run(host, id, "lock", path));
+		(void)rmdir(paths_run(host, id, NULL, path));
+	}
+	fd_close(fd);
+}

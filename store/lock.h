@@ -24,4 +24,8 @@ bool lock_is_held(const char *path);
  * so that a reaper never sees a directory whose keeper is about to lock it. mkdir as needed. fd, or -1 with err. */
 int lock_claim(const struct host_config *host, const char *id, struct err *err);
 
+/* Let go of a lock that was claimed only to look or to change files: it and RUN_DIR/ID go under claim.lock, the
+ * directory only when nothing else is in it. *fd becomes -1. */
+void lock_unclaim(const struct host_config *host, const char *id, int *fd);
+
 #endif

@@ -33,6 +33,7 @@ static const char *const status_words[END_REASONS] = {
 	[END_HOST_REBOOT] = "host-reboot",
 	[END_STOPPED] = "stopped",
 	[END_CREATE_FAILED] = "create-failed",
+	[END_HOST_STOPPED] = "host-stopped",
 };
 static_assert(ARRAY_SIZE(status_words) == END_REASONS, "a word for each reason");
 
@@ -126,6 +127,18 @@ int status_write_end(const struct host_config *host, const char *id, enum end_re
 	(void)str_copy(end.text, sizeof(end.text), text ? text : "");
 	return status_write_record(paths_sandbox(host, id, NULL, dir), "end", 0600, &end,
 				   sizeof(end), err);
+}
+
+int status_forget_end(const struct host_config *host, const char *id, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd dir = open(paths_sandbox(host, id, NULL, path), O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "can't open %s", path);
+	if ((unlinkat(dir, "end", 0) < 0 && errno != ENOENT) || fsync(dir) < 0)
+		return err_sys(err, "can't remove %s/end", path);
+	return 0;
 }
 
 uint64_t status_process_start(int pid)

@@ -16,6 +16,9 @@ int status_read_end(const struct host_config *host, const char *id, struct end_r
 int status_write_end(const struct host_config *host, const char *id, enum end_reason reason,
 		     const char *text, struct err *err);
 
+/* Remove `end`, durably: what was stopped runs again. */
+int status_forget_end(const struct host_config *host, const char *id, struct err *err);
+
 /* The reason as users read it: "destroyed", "expired", "guest-poweroff", …; "unknown" for a number out of range. */
 const char *status_reason_word(uint32_t reason);
 /* The reverse; 0 when there is no such word. */

@@ -19,6 +19,7 @@
  * STATE_DIR/            0755 root; survives a reboot
  *   names/NAME          symlink to ../sandboxes/ID: symlink(2) is what makes a name unique
  *   spool/ID            spec written by the CLI, taken over by the keeper (rename to sandboxes/ID/spec)
+ *   spool/NAME.name     symlink to ID, while the unit of that name is asked to make it
  *   sandboxes/ID/       0700 root
  *     spec              struct spec
  *     deadline          struct deadline_record
@@ -26,7 +27,7 @@
  *     disk              sparse file, only when the spec has a disk
  *     ssh-key           0600, only when mayfly made the key
  *     known_hosts       the guest's host key under the sandbox's name
- *     end               struct end_record: how the last run ended
+ *     end               struct end_record: how the last run ended; goes once the next one is ready
  *   receipts/ID         the journal of a sandbox that is gone, all that is kept of it
  *   clock               struct clock_record: high-water mark of real time
  * RUN_DIR/              0755 root; tmpfs, gone after a reboot
@@ -97,6 +98,7 @@ enum store_state {
 struct store_entry {
 	char id[ID_SIZE];
 	enum store_state state;
+	enum store_state at_rest; /* the same for who holds its lock, where nothing can run */
 	bool has_spec, has_deadline, has_status, has_end;
 	struct spec spec;
 	struct deadline_record deadline;

@@ -76,8 +76,11 @@ enum end_reason {
 	END_MONITOR_CRASH = 9,
 	END_KEEPER_LOST = 10,
 	END_HOST_REBOOT = 11,
-	END_STOPPED = 12, /* the host asked it to stop (SIGTERM to a foreground keeper) */
+	END_STOPPED =
+		12, /* somebody stopped it (CTL_STOP, a signal to a keeper in the foreground) */
 	END_CREATE_FAILED = 13,
+	/* a durable one whose keeper got SIGTERM: the host goes down, or its unit is stopped */
+	END_HOST_STOPPED = 14,
 	END_REASONS,
 };
 

@@ -20,11 +20,12 @@ STANDIN = f"{BUILD}/tests/keeper/standin"
 SLOTS = 16
 UID_BASE = 1900000000 + os.getpid() % 65536 * SLOTS  # tests that run at once don't meet
 OK, ERROR, STEP, READY, ITEM, ENDED = 1, 2, 3, 4, 5, 6
-RENEW, DESTROY, CONNECT, WAIT = 1, 2, 3, 4
+RENEW, DESTROY, CONNECT, WAIT, STOP = 1, 2, 3, 4, 5
 REASONS = ["", "destroyed", "expired", "guest-poweroff", "guest-reboot", "guest-halt", "guest-panic", "oom", "seccomp",
-           "monitor-crash", "keeper-lost", "host-reboot", "stopped", "create-failed"]
+           "monitor-crash", "keeper-lost", "host-reboot", "stopped", "create-failed", "host-stopped"]
 RECORD = struct.Struct("II17s41s446s")
-REQUEST = struct.Struct("IIqII41s191s")
+VERSION = 2
+REQUEST = struct.Struct("IIqIII41s187s")
 
 count = 0
 failed = 0
@@ -79,6 +80,10 @@ def alive(pid):
             return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def request(kind, deadline=0, port=0, force=0, timeout=0, who=b"", reason=b""):
+    return REQUEST.pack(VERSION, kind, deadline, port, force, timeout, who, reason)
 
 
 class Stand:
@@ -159,12 +164,13 @@ class Stand:
         out = done.stdout
         return done.returncode, [decode(out[i:i + RECORD.size]) for i in range(0, len(out), RECORD.size)]
 
-    def ask(self, ident, kind, deadline=0, port=0, force=0, who="tester", reason="because", raw=None, seconds=20):
+    def ask(self, ident, kind, deadline=0, port=0, force=0, who="tester", reason="because", raw=None, seconds=20,
+            timeout=0):
         """One request; the records of its answer and the descriptor passed (or None)."""
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         s.settimeout(seconds)
         s.connect(f"{self.run}/{ident}/ctl.sock")
-        s.send(raw if raw is not None else REQUEST.pack(1, kind, deadline, port, force, who.encode(), reason.encode()))
+        s.send(raw if raw is not None else request(kind, deadline, port, force, timeout, who.encode(), reason.encode()))
         records, fd = [], None
         while True:
             data, anc, _, _ = s.recvmsg(1024, socket.CMSG_SPACE(4))
@@ -188,7 +194,7 @@ class Stand:
         os.seteuid(uid)
         try:
             s.connect("ctl.sock")
-            s.send(REQUEST.pack(1, kind, deadline, 0, 0, b"member", b"because"))
+            s.send(request(kind, deadline, who=b"member", reason=b"because"))
         finally:
             os.seteuid(0)
             os.fchdir(back)
