@@ -47,7 +47,8 @@ static uint8_t next(void)
 
 void life_event(struct keeper *keeper, enum life_event event)
 {
-	BUG_ON(keeper != &k || (event != LIFE_DESTROY && event != LIFE_DESTROY_NOW));
+	BUG_ON(keeper != &k || (event != LIFE_DESTROY && event != LIFE_DESTROY_NOW &&
+				event != LIFE_STOP && event != LIFE_STOP_NOW));
 	k.life.state = LIFE_STOPPING;
 }
 
