@@ -89,7 +89,7 @@ $(B)/fuzz/obj/%.o: %.cc | generated
 # ---- generated: UAPI headers as musl programs see them, seccomp filters -------------------------------------------
 
 .PHONY: generated
-generated: $(B)/uapi/.staged $(B)/gen/jail/filters.h
+generated: $(B)/uapi/.staged $(B)/uapi/video $(B)/gen/jail/filters.h
 
 # once for a fresh tree: say what is missing before a compiler does
 $(B)/uapi/.staged:
@@ -99,6 +99,10 @@ $(B)/uapi/.staged:
 	@ln -sfn /usr/include/asm-generic $(B)/uapi/asm-generic
 	@ln -sfn /usr/include/x86_64-linux-gnu/asm $(B)/uapi/asm
 	@touch $@
+
+# asm/bootparam.h asks for it
+$(B)/uapi/video: | $(B)/uapi/.staged
+	@ln -sfn /usr/include/video $@
 
 # libseccomp runs here, at build time; the monitor installs the bytes
 $(B)/host/bin/filtergen: jail/gen/filtergen.c $(wildcard jail/*.h) | $(B)/uapi/.staged
@@ -169,7 +173,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # programs that run on the host's own kernel or in the lab: NAME.c needs the archives named in its first lines' LINK:
 TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/%,$(wildcard tests/*/*.c)))
-# 32-bit code in a 64-bit ELF file with a PVH note, as the monitor wants it
+# 32-bit code in a 64-bit ELF file with a PVH note; what is named *64 is 64-bit code without one
 MICRO_GUESTS := $(patsubst %.c,$(B)/%.elf,$(filter-out %/guest.c,$(wildcard tests/kvm/guest/*.c)))
 
 .PHONY: unit fuzz tools
@@ -212,6 +216,16 @@ $(B)/tests/kvm/guest/%.elf: tests/kvm/guest/%.c $(addprefix tests/kvm/guest/,sta
 		-isystem $(GCC_INCLUDE) -isystem $(B)/uapi -nostdlib -static -no-pie -Wl,--build-id=none,-m,elf_i386 \
 		-Wl,--no-warn-rwx-segments,-T,tests/kvm/guest/guest.ld -o $(B)/guest/$* $(filter-out %.h %.ld,$^)
 	$(Q)objcopy -O elf64-x86-64 $(B)/guest/$* $@
+
+# 64-bit code with 32-bit pointers, without a note
+$(B)/tests/kvm/guest/%64.elf: tests/kvm/guest/%64.c $(addprefix tests/kvm/guest/,start64.S guest.c guest.h guest.ld) | generated
+	@mkdir -p $(@D) $(B)/guest
+	$(Q)$(CC) -std=gnu17 -Os -mx32 -mno-sse -mno-mmx -mno-80387 -mno-red-zone -ffreestanding -fno-pic -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -ffunction-sections -Wall -Wextra -Werror -I. \
+		-Itests/kvm/guest -nostdinc -isystem $(GCC_INCLUDE) -isystem $(B)/uapi -nostdlib -static -no-pie \
+		-Wl,--build-id=none,-m,elf32_x86_64,--gc-sections,--no-warn-rwx-segments,-T,tests/kvm/guest/guest.ld \
+		-o $(B)/guest/$*64 $(filter-out %.h %.ld,$^)
+	$(Q)objcopy -O elf64-x86-64 $(B)/guest/$*64 $@
 
 # in the monitor's place in tests/jail: linked as the monitor is
 $(B)/tests/jail/inside: $(B)/vmm/obj/tests/jail/inside/main.o $(call archives,vmm,jail base)

@@ -173,7 +173,7 @@ class Mayfly(Side):
 
     def described(self):
         return (f"mayfly create bench --ttl 1h --memory {MEMORY_MB}M --disk {DISK_MB}M\n"
-                "  the monitor gets no argument but a record: PVH, in-kernel irqchip, no PIT, no RTC, no serial line; virtio-mmio "
+                "  the monitor gets no argument but a record: 64-bit entry, in-kernel irqchip, no PIT, no RTC, no serial line; virtio-mmio "
                 "blk (image, read-only), blk (disk), net (tap), vsock, console, rng\n"
                 f"  guest's command line: {self.cli('exec', 'bench', '--', 'cat', '/proc/cmdline').strip()}")
 
@@ -183,8 +183,8 @@ GUEST_ADDRESS, HOST_ADDRESS = "10.9.9.1", "10.9.9.0"
 
 
 def guest_config(authorized_keys, host_key):
-    """struct guest_config of base/proto/guest.h, version 1, for the peer's guest: IPv4 and a disk."""
-    head = CONFIG.pack(0x4D464743, 1, CONFIG.size, 1 | 4, int(time.time()) + 3600, time.time_ns(), b"bench", b"dev",
+    """struct guest_config of base/proto/guest.h, version 2, for the peer's guest: IPv4 and a disk."""
+    head = CONFIG.pack(0x4D464743, 2, CONFIG.size, 1 | 4, int(time.time()) + 3600, time.time_ns(), b"bench", b"dev",
                        socket.inet_aton(GUEST_ADDRESS), socket.inet_aton(HOST_ADDRESS), bytes(16), bytes(48),
                        len(authorized_keys), len(host_key), 0, 0)
     return head + authorized_keys + host_key

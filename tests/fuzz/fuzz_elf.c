@@ -18,8 +18,9 @@ static void *copy(const uint8_t *data, size_t len)
 {
 	void *bytes = malloc(len);
 
-	BUG_ON(bytes == NULL);
-	memcpy(bytes, data, len);
+	BUG_ON(bytes == NULL && len != 0);
+	if (len != 0)
+		memcpy(bytes, data, len);
 	return bytes;
 }
 
@@ -27,7 +28,7 @@ static void *copy(const uint8_t *data, size_t len)
 static void check_image(const struct elf_image *image, size_t size)
 {
 	BUG_ON(image->n_segments == 0 || image->n_segments > ELF_MAX_SEGMENTS);
-	BUG_ON(image->notes_len == 0 || image->notes_len > ELF_MAX_NOTES_SIZE);
+	BUG_ON(image->notes_len > ELF_MAX_NOTES_SIZE);
 	BUG_ON(image->notes_offset > size || image->notes_len > size - image->notes_offset);
 	for (uint32_t i = 0; i < image->n_segments; i++) {
 		const struct elf_segment *seg = &image->segments[i];
@@ -39,7 +40,7 @@ static void check_image(const struct elf_image *image, size_t size)
 	}
 }
 
-static void check_entry(const struct elf_image *image, uint32_t entry)
+static void check_entry(const struct elf_image *image, gpa_t entry)
 {
 	bool inside = false;
 
@@ -55,13 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	void *head = copy(data, head_len), *notes;
 	struct elf_image image;
 	struct err err;
-	uint32_t entry;
+	struct entry entry;
 
 	if (elf_parse(head, head_len, size, START, END, &image, &err) == 0) {
 		check_image(&image, size);
 		notes = copy(data + image.notes_offset, image.notes_len);
-		if (elf_find_pvh_entry(&image, notes, image.notes_len, &entry, &err) == 0)
-			check_entry(&image, entry);
+		if (elf_find_entry(&image, notes, image.notes_len, &entry, &err) == 0)
+			check_entry(&image, entry.gpa);
 		free(notes);
 	}
 	free(head);

@@ -7,6 +7,8 @@
  */
 #include "tests/kvm/host.h"
 
+#include <elf.h>
+
 /* ---- the cases ---- */
 
 static void fill_disk(struct run *run)
@@ -70,6 +72,26 @@ static void talk(struct run *run)
 		how;                                                                               \
 	}
 
+static void give_initrd(struct run *run)
+{
+	int fd = memory_file(5);
+
+	must((int)pwrite(fd, "five\n", 5, 0), "pwrite");
+	run->initrd = reopen_read_only(fd);
+}
+
+/* A kernel whose entry point is a virtual address, as that of a kernel that isn't Linux may be. */
+static void give_virtual_entry(struct run *run)
+{
+	static char bytes[1u << 20];
+	ssize_t n = read(run->kernel, bytes, sizeof(bytes));
+	int fd = memory_file((size_t)must((int)n, "read"));
+
+	((Elf64_Ehdr *)(void *)bytes)->e_entry = 0xffffffff80100000;
+	must((int)pwrite(fd, bytes, (size_t)n, 0), "pwrite");
+	run->kernel = reopen_read_only(fd);
+}
+
 SPOIL(give_text_as_kernel, run->kernel = must(open("Makefile", O_RDONLY | O_CLOEXEC), "Makefile"))
 SPOIL(give_writable_kernel, run->kernel = memory_file(4096))
 SPOIL(give_large_initrd, run->initrd = reopen_read_only(memory_file(16u << 20)))
@@ -105,8 +127,11 @@ static const struct test tests[] = {
 	{ GUEST("vsock"), LAUNCH_VSOCK, .meanwhile = talk, .end = LAUNCH_END_RESET },
 	{ GUEST("ports"), .end = LAUNCH_END_RESET },
 	{ GUEST("hostile"), .end = LAUNCH_END_RESET },
+	{ GUEST("long64"), .prepare = give_initrd, .end = LAUNCH_END_RESET },
 	{ "keeper lost", "halt", .end = LAUNCH_END_KEEPER_LOST },
 	REFUSED("kernel is a text", give_text_as_kernel, "kernel: not an ELF file"),
+	{ "kernel's entry isn't loaded", "long64", .prepare = give_virtual_entry,
+	  .expect = "kernel's entry point 0xffffffff80100000 isn't in what it loads" },
 	REFUSED("kernel is writable", give_writable_kernel, "may be written"),
 	REFUSED("disk is not writable", give_read_only_disk, "disk 1: is not read-only"),
 	REFUSED("initrd larger than memory", give_large_initrd, "initrd: "),

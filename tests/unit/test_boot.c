@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <asm/bootparam.h>
+
 #include "base/bug.h"
 #include "vmm/boot/cpuid.h"
 #include "vmm/boot/layout.h"
+#include "vmm/boot/longmode.h"
 #include "vmm/boot/pvh.h"
 #include "vmm/boot/regs.h"
+#include "vmm/boot/zeropage.h"
 
 #define MIB (1024ull * 1024)
 #define GIB (1024ull * MIB)
@@ -109,14 +113,133 @@ static void start_info_without_initrd_above_4_gib(void **state)
 	free(host);
 }
 
-static void registers(void **state)
+static void zero_page(void **state)
 {
+	uint8_t *host = calloc(1, 16 * MIB);
+	struct boot_params params;
+	char cmdline[6];
+	struct mem mem;
+
+	(void)state;
+	assert_non_null(host);
+	layout_regions(&mem, host, 16 * MIB);
+	zeropage_write(&mem, "quiet", 0xf00000, 1234);
+	read_back(&mem, LAYOUT_ZERO_PAGE, &params, sizeof(params));
+	assert_int_equal(params.hdr.boot_flag, 0xaa55);
+	assert_memory_equal(&params.hdr.header, "HdrS", 4);
+	assert_int_equal(params.hdr.type_of_loader, 0xff);
+	assert_int_equal(params.hdr.loadflags & LOADED_HIGH, LOADED_HIGH);
+	assert_int_equal(params.hdr.ramdisk_image, 0xf00000);
+	assert_int_equal(params.hdr.ramdisk_size, 1234);
+	assert_int_equal(params.sentinel, 0);
+	read_back(&mem, params.hdr.cmd_line_ptr, cmdline, sizeof(cmdline));
+	assert_string_equal(cmdline, "quiet");
+	assert_int_equal(params.e820_entries, 3);
+	assert_int_equal(params.e820_table[0].type, 1);
+	assert_int_equal(params.e820_table[0].size, 639 * 1024);
+	assert_int_equal(params.e820_table[1].type, 2);
+	assert_int_equal(params.e820_table[2].addr, MIB);
+	assert_int_equal(params.e820_table[2].addr + params.e820_table[2].size, 16 * MIB);
+	free(host);
+}
+
+static void zero_page_without_initrd_above_4_gib(void **state)
+{
+	uint8_t *host = calloc(1, 2 * MIB);
+	struct mem mem = { 2, { { 0, 2 * MIB, host }, { 4 * GIB, 8 * MIB, NULL } } };
+	struct boot_params params;
+
+	(void)state;
+	assert_non_null(host);
+	zeropage_write(&mem, "", 0, 0);
+	read_back(&mem, LAYOUT_ZERO_PAGE, &params, sizeof(params));
+	assert_int_equal(params.hdr.ramdisk_size, 0);
+	assert_int_equal(params.e820_entries, 4);
+	assert_int_equal(params.e820_table[3].addr, 4 * GIB);
+	assert_int_equal(params.e820_table[3].size, 8 * MIB);
+	free(host);
+}
+
+/* What the CPU does: -1 where nothing is mapped. AMD64 APM volume 2 §5.3.4. */
+static int64_t walk(const struct mem *mem, gpa_t table, uint64_t address)
+{
+	for (unsigned int shift = 39; shift >= 21; shift -= 9) {
+		uint64_t entry;
+
+		read_back(mem, table + (address >> shift & 511) * 8, &entry, sizeof(entry));
+		if ((entry & 3) != 3)
+			return -1;
+		table = entry & 0xffffffffff000;
+		if (shift == 21)
+			return (entry & 0x80) ? (int64_t)(table + (address & 0x1fffff)) : -1;
+	}
+	return -1;
+}
+
+static void page_tables(void **state)
+{
+	static const uint64_t sizes[] = { 16 * MIB, GIB - 2 * MIB, GIB, GIB + 2 * MIB, 3 * GIB };
+	uint8_t *host = malloc(16 * MIB);
+	uint64_t gdt[6];
+
+	(void)state;
+	assert_non_null(host);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		/* the tables lie in what is there of it */
+		struct mem mem = { 1, { { 0, sizes[i], host } } };
+
+		memset(host, 0, 16 * MIB);
+		longmode_write(&mem);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, 0), 0);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, 0x1234567 % sizes[i]),
+				 0x1234567 % sizes[i]);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, sizes[i] - 1), sizes[i] - 1);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, sizes[i]), -1);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, sizes[i] + GIB), -1);
+		assert_int_equal(walk(&mem, LAYOUT_PML4, 1ull << 39), -1);
+		read_back(&mem, LAYOUT_GDT, gdt, sizeof(gdt));
+		assert_int_equal(gdt[0], 0);
+		assert_int_equal(gdt[2], 0x00af9b000000ffff); /* L, execute and read, 4 GiB */
+		assert_int_equal(gdt[3], 0x00cf93000000ffff); /* D, read and write, 4 GiB */
+	}
+	free(host);
+}
+
+static void registers_of_linux(void **state)
+{
+	const struct entry entry = { ENTRY_LINUX, 0x1000123 };
+	struct kvm_sregs sregs = { .apic_base = 0xfee00900 };
+	struct kvm_regs regs;
+
+	(void)state;
+	regs_init(&regs, &entry);
+	regs_init_special(&sregs, entry.kind);
+	assert_int_equal(regs.rip, 0x1000123);
+	assert_int_equal(regs.rsi, LAYOUT_ZERO_PAGE);
+	assert_int_equal(regs.rbx, 0);
+	assert_int_equal(regs.rflags, 2);
+	assert_int_equal(sregs.cr0, 0x80000011);
+	assert_int_equal(sregs.cr3, LAYOUT_PML4);
+	assert_int_equal(sregs.cr4, 0x20);
+	assert_int_equal(sregs.efer, 0x500);
+	assert_int_equal(sregs.cs.l, 1);
+	assert_int_equal(sregs.cs.db, 0);
+	assert_int_equal(sregs.cs.selector, 0x10);
+	assert_int_equal(sregs.ds.selector, 0x18);
+	assert_int_equal(sregs.gdt.base, LAYOUT_GDT);
+	assert_int_equal(sregs.gdt.limit, 47);
+	assert_int_equal(sregs.apic_base, 0xfee00900);
+}
+
+static void registers_of_pvh(void **state)
+{
+	const struct entry entry = { ENTRY_PVH, 0x1000200 };
 	struct kvm_sregs sregs = { .efer = 0x500, .cr4 = 0x20, .apic_base = 0xfee00900 };
 	struct kvm_regs regs;
 
 	(void)state;
-	regs_init(&regs, 0x1000200);
-	regs_init_special(&sregs);
+	regs_init(&regs, &entry);
+	regs_init_special(&sregs, entry.kind);
 	assert_int_equal(regs.rip, 0x1000200);
 	assert_int_equal(regs.rbx, LAYOUT_START_INFO);
 	assert_int_equal(regs.rflags, 2);
@@ -220,7 +343,11 @@ int main(void)
 		cmocka_unit_test(memory_around_the_hole),
 		cmocka_unit_test(start_info),
 		cmocka_unit_test(start_info_without_initrd_above_4_gib),
-		cmocka_unit_test(registers),
+		cmocka_unit_test(zero_page),
+		cmocka_unit_test(zero_page_without_initrd_above_4_gib),
+		cmocka_unit_test(page_tables),
+		cmocka_unit_test(registers_of_linux),
+		cmocka_unit_test(registers_of_pvh),
 		cmocka_unit_test_setup(cpuid_of_one_vcpu, setup_cpuid),
 		cmocka_unit_test_setup(cpuid_of_the_third_of_four, setup_cpuid),
 	};

@@ -158,7 +158,7 @@ static void test_refused(void **state)
 		  "f.toml:2:1: sandbox.memory: out of range: 16M to 64G" },
 		{ "[sandbox]\nmemory = \"17M\"\n",
 		  "f.toml:2:1: sandbox.memory: not a multiple of 2M" },
-		{ "[sandbox]\ncpus = 2\n", "f.toml:2:1: sandbox.cpus: out of range: 1 to 1" },
+		{ "[sandbox]\ncpus = 9\n", "f.toml:2:1: sandbox.cpus: out of range: 1 to 8" },
 		{ "[sandbox]\naccount = \"Dev\"\n", "f.toml:2:1: sandbox.account: not a name" },
 	};
 	struct config config;

@@ -24,7 +24,7 @@
 struct kernel {
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr phdr[3];
-	uint32_t notes[11];
+	uint32_t notes[12];
 	size_t notes_len;
 };
 
@@ -40,6 +40,7 @@ static int setup(void **state)
 				       ELFDATA2LSB },
 			  .e_type = ET_EXEC,
 			  .e_machine = EM_X86_64,
+			  .e_entry = 0x200000,
 			  .e_phoff = sizeof(Elf64_Ehdr),
 			  .e_phentsize = sizeof(Elf64_Phdr),
 			  .e_phnum = 3 },
@@ -76,32 +77,41 @@ static void refused(const char *why)
 		fail_msg("\"%s\" doesn't say \"%s\"", err.text, why);
 }
 
-static int find_entry(uint32_t *entry)
+static int find_entry(struct entry *entry)
 {
 	uint8_t *notes = malloc(k.notes_len);
 	int result;
 
 	assert_non_null(notes);
 	memcpy(notes, k.notes, k.notes_len);
-	result = elf_find_pvh_entry(&image, notes, k.notes_len, entry, &err);
+	result = elf_find_entry(&image, notes, k.notes_len, entry, &err);
 	free(notes);
 	return result;
 }
 
+static void found(enum entry_kind kind, gpa_t gpa)
+{
+	struct entry entry = { 0 };
+
+	assert_int_equal(parse_head(ELF_HEAD_SIZE), 0);
+	assert_int_equal(find_entry(&entry), 0);
+	assert_int_equal(entry.kind, kind);
+	assert_int_equal(entry.gpa, gpa);
+}
+
 static void entry_refused(const char *why)
 {
-	uint32_t entry;
+	struct entry entry;
 
 	assert_int_equal(parse_head(ELF_HEAD_SIZE), 0);
 	assert_int_equal(find_entry(&entry), -1);
+	assert_int_equal(err.code, ERR_USAGE);
 	if (strstr(err.text, why) == NULL)
 		fail_msg("\"%s\" doesn't say \"%s\"", err.text, why);
 }
 
 static void reads_a_kernel(void **state)
 {
-	uint32_t entry = 0;
-
 	(void)state;
 	assert_int_equal(parse_head(ELF_HEAD_SIZE), 0);
 	assert_int_equal(image.n_segments, 2);
@@ -112,20 +122,69 @@ static void reads_a_kernel(void **state)
 	assert_int_equal(image.segments[1].mem_len, 0x9000);
 	assert_int_equal(image.notes_offset, NOTES_AT);
 	assert_int_equal(image.notes_len, 44);
-	assert_int_equal(find_entry(&entry), 0);
-	assert_int_equal(entry, 0x200040);
+	found(ENTRY_PVH, 0x200040);
 }
 
 static void reads_a_note_of_4_bytes(void **state)
 {
-	uint32_t entry = 0;
-
 	(void)state;
 	k.notes[6] = 4;
 	k.notes_len = 40;
-	assert_int_equal(parse_head(ELF_HEAD_SIZE), 0);
-	assert_int_equal(find_entry(&entry), 0);
-	assert_int_equal(entry, 0x200040);
+	found(ENTRY_PVH, 0x200040);
+}
+
+/* A note with the owner "Linux", of any type, before or behind Xen's. */
+static void enters_linux_in_64_bit_mode(void **state)
+{
+	static const uint32_t linux_note[] = { 6, 1, 0x101, 0x756e694c, 0x78, 0 };
+
+	(void)state;
+	memcpy(k.notes, linux_note, sizeof(linux_note));
+	k.notes_len = sizeof(linux_note);
+	found(ENTRY_LINUX, 0x200000);
+	k.notes[0] = 5; /* "Linux" without its NUL is another owner */
+	found(ENTRY_LINUX, 0x200000);
+	setup(state);
+	memmove(k.notes + 6, k.notes + 5, 24);
+	memcpy(k.notes, linux_note, sizeof(linux_note));
+	k.notes_len = sizeof(k.notes);
+	found(ENTRY_LINUX, 0x200000);
+	k.notes[2] = 18; /* the type says nothing */
+	found(ENTRY_LINUX, 0x200000);
+	k.notes[0] = 5;
+	found(ENTRY_PVH, 0x200040);
+}
+
+/* Of Linux's own PVH note nothing is asked. */
+static void enters_linux_whose_pvh_note_is_odd(void **state)
+{
+	static const uint32_t notes[] = { 4, 2, 18, 0x006e6558, 0, 6, 0, 0, 0x756e694c, 0x78 };
+
+	(void)state;
+	memcpy(k.notes, notes, sizeof(notes));
+	k.notes_len = sizeof(notes);
+	found(ENTRY_LINUX, 0x200000);
+}
+
+static void enters_a_kernel_without_notes_in_64_bit_mode(void **state)
+{
+	(void)state;
+	k.phdr[2].p_type = PT_NULL;
+	k.notes_len = 0;
+	found(ENTRY_LINUX, 0x200000);
+	assert_int_equal(image.notes_len, 0);
+	setup(state);
+	k.phdr[2].p_filesz = 0; /* as objcopy leaves it */
+	k.notes_len = 0;
+	found(ENTRY_LINUX, 0x200000);
+	setup(state);
+	k.notes[7] = 17; /* not PHYS32_ENTRY */
+	found(ENTRY_LINUX, 0x200000);
+	setup(state);
+	k.notes[8] = 0x006e6559; /* not "Xen" */
+	found(ENTRY_LINUX, 0x200000);
+	k.notes_len = 11; /* no whole header */
+	found(ENTRY_LINUX, 0x200000);
 }
 
 static void refuses_other_files(void **state)
@@ -216,9 +275,6 @@ static void refuses_too_many_segments(void **state)
 static void refuses_note_segments(void **state)
 {
 	(void)state;
-	k.phdr[2].p_filesz = 0;
-	refused("note segment");
-	setup(state);
 	k.phdr[2].p_filesz = ELF_MAX_NOTES_SIZE + 1;
 	refused("note segment");
 	setup(state);
@@ -227,20 +283,11 @@ static void refuses_note_segments(void **state)
 	setup(state);
 	k.phdr[1].p_type = PT_NOTE;
 	refused("more than one note");
-	setup(state);
-	k.phdr[2].p_type = PT_NULL;
-	refused("PVH");
 }
 
 static void refuses_notes(void **state)
 {
 	(void)state;
-	k.notes[7] = 17; /* not PHYS32_ENTRY */
-	entry_refused("no PVH entry");
-	setup(state);
-	k.notes[8] = 0x006e6559; /* not "Xen" */
-	entry_refused("no PVH entry");
-	setup(state);
 	k.notes[6] = 2;
 	entry_refused("2 bytes instead of");
 	setup(state);
@@ -252,9 +299,6 @@ static void refuses_notes(void **state)
 	setup(state);
 	k.notes[1] = UINT32_MAX;
 	entry_refused("beyond its segment");
-	setup(state);
-	k.notes_len = 11; /* no whole header */
-	entry_refused("no PVH entry");
 }
 
 static void refuses_entry_points(void **state)
@@ -266,7 +310,11 @@ static void refuses_entry_points(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		setup(state);
 		memcpy(&k.notes[9], &bad[i], sizeof(bad[i]));
-		entry_refused("isn't in what it loads");
+		entry_refused("PVH entry point");
+		setup(state);
+		k.notes[7] = 17;
+		k.ehdr.e_entry = bad[i];
+		entry_refused("kernel's entry point");
 	}
 }
 
@@ -275,6 +323,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reads_a_kernel, setup),
 		cmocka_unit_test_setup(reads_a_note_of_4_bytes, setup),
+		cmocka_unit_test_setup(enters_linux_in_64_bit_mode, setup),
+		cmocka_unit_test_setup(enters_linux_whose_pvh_note_is_odd, setup),
+		cmocka_unit_test_setup(enters_a_kernel_without_notes_in_64_bit_mode, setup),
 		cmocka_unit_test_setup(refuses_other_files, setup),
 		cmocka_unit_test_setup(refuses_program_headers, setup),
 		cmocka_unit_test_setup(refuses_segments, setup),

@@ -10,6 +10,8 @@
 /* xen/include/public/elfnote.h; not among the UAPI headers */
 #define ELF_XEN_NAME	     "Xen"
 #define ELF_XEN_PHYS32_ENTRY 18u
+/* include/linux/elfnote-lto.h, include/linux/build-salt.h: every Linux since 4.19 has at least one of this owner */
+#define ELF_LINUX_NAME "Linux"
 
 static int elf_check_header(const Elf64_Ehdr *ehdr, size_t head_len, struct err *err)
 {
@@ -73,13 +75,14 @@ static int elf_add_segment(struct elf_image *image, const Elf64_Phdr *phdr, uint
 static int elf_add_notes(struct elf_image *image, const Elf64_Phdr *phdr, uint64_t file_size,
 			 struct err *err)
 {
+	if (phdr->p_filesz == 0) /* what is left where the notes were cut out */
+		return 0;
 	if (image->notes_len != 0)
 		return err_set(err, ERR_USAGE, "ELF file has more than one note segment");
-	if (phdr->p_filesz == 0 || phdr->p_filesz > ELF_MAX_NOTES_SIZE ||
+	if (phdr->p_filesz > ELF_MAX_NOTES_SIZE ||
 	    !num_range_ok(phdr->p_offset, phdr->p_filesz, file_size))
-		return err_set(
-			err, ERR_USAGE,
-			"ELF note segment is empty, too large or beyond the end of the file");
+		return err_set(err, ERR_USAGE,
+			       "ELF note segment is too large or beyond the end of the file");
 	image->notes_offset = phdr->p_offset;
 	image->notes_len = phdr->p_filesz;
 	return 0;
@@ -108,9 +111,7 @@ int elf_parse(const void *head, size_t head_len, uint64_t file_size, gpa_t start
 	}
 	if (image->n_segments == 0)
 		return err_set(err, ERR_USAGE, "ELF file has nothing to load");
-	if (image->notes_len == 0)
-		return err_set(err, ERR_USAGE,
-			       "kernel has no notes, so no PVH entry point (CONFIG_PVH=y)");
+	image->entry = ehdr.e_entry;
 	return 0;
 }
 
@@ -125,31 +126,25 @@ static bool elf_is_loaded_code(const struct elf_image *image, uint64_t gpa)
 	return false;
 }
 
-/* The note's value: one address of 4 or 8 bytes. */
-static int elf_take_entry(const struct elf_image *image, const uint8_t *desc, uint32_t len,
-			  uint32_t *entry, struct err *err)
-{
-	uint64_t value = 0;
+/* What the notes say of the kernel; desc is NULL where there is no such note. */
+struct elf_marks {
+	bool is_linux;
+	const uint8_t *pvh_desc;
+	uint32_t pvh_len;
+};
 
-	if (len != 4 && len != 8)
-		return err_set(err, ERR_USAGE, "kernel's PVH note has %u bytes instead of 4 or 8",
-			       len);
-	memcpy(&value, desc, len);
-	if (!elf_is_loaded_code(image, value) || value > UINT32_MAX)
-		return err_set(err, ERR_USAGE,
-			       "kernel's PVH entry point 0x%llx isn't in what it loads",
-			       (unsigned long long)value);
-	*entry = (uint32_t)value;
-	return 0;
+static bool elf_note_is_of(const Elf64_Nhdr *note, const uint8_t *name, const char *owner,
+			   size_t owner_size)
+{
+	return note->n_namesz == owner_size && memcmp(name, owner, owner_size) == 0;
 }
 
-int elf_find_pvh_entry(const struct elf_image *image, const void *notes, size_t len,
-		       uint32_t *entry, struct err *err)
+static int elf_read_notes(const uint8_t *p, size_t len, struct elf_marks *marks, struct err *err)
 {
-	const uint8_t *p = notes;
 	uint64_t name_size, size;
 	Elf64_Nhdr note;
 
+	*marks = (struct elf_marks){ 0 };
 	while (len >= sizeof(note)) {
 		memcpy(&note, p, sizeof(note));
 		p += sizeof(note);
@@ -159,12 +154,52 @@ int elf_find_pvh_entry(const struct elf_image *image, const void *notes, size_t 
 		/* the padding behind the last note may be missing */
 		if (name_size + note.n_descsz > len)
 			return err_set(err, ERR_USAGE, "an ELF note reaches beyond its segment");
-		if (note.n_type == ELF_XEN_PHYS32_ENTRY && note.n_namesz == sizeof(ELF_XEN_NAME) &&
-		    memcmp(p, ELF_XEN_NAME, sizeof(ELF_XEN_NAME)) == 0)
-			return elf_take_entry(image, p + name_size, note.n_descsz, entry, err);
+		if (elf_note_is_of(&note, p, ELF_LINUX_NAME, sizeof(ELF_LINUX_NAME)))
+			marks->is_linux = true;
+		if (note.n_type == ELF_XEN_PHYS32_ENTRY && marks->pvh_desc == NULL &&
+		    elf_note_is_of(&note, p, ELF_XEN_NAME, sizeof(ELF_XEN_NAME))) {
+			marks->pvh_desc = p + name_size;
+			marks->pvh_len = note.n_descsz;
+		}
 		size = num_min_u64(size, len);
 		p += size;
 		len -= size;
 	}
-	return err_set(err, ERR_USAGE, "kernel has no PVH entry point (CONFIG_PVH=y)");
+	return 0;
+}
+
+/* The note's value: one address of 4 or 8 bytes. */
+static int elf_take_pvh(const struct elf_image *image, const struct elf_marks *marks,
+			struct entry *entry, struct err *err)
+{
+	uint64_t value = 0;
+
+	if (marks->pvh_len != 4 && marks->pvh_len != 8)
+		return err_set(err, ERR_USAGE, "kernel's PVH note has %u bytes instead of 4 or 8",
+			       marks->pvh_len);
+	memcpy(&value, marks->pvh_desc, marks->pvh_len);
+	if (!elf_is_loaded_code(image, value))
+		return err_set(err, ERR_USAGE,
+			       "kernel's PVH entry point 0x%llx isn't in what it loads",
+			       (unsigned long long)value);
+	*entry = (struct entry){ ENTRY_PVH, value };
+	return 0;
+}
+
+int elf_find_entry(const struct elf_image *image, const void *notes, size_t len,
+		   struct entry *entry, struct err *err)
+{
+	struct elf_marks marks;
+
+	if (elf_read_notes(notes, len, &marks, err) < 0)
+		return -1;
+	if (!marks.is_linux && marks.pvh_desc != NULL)
+		return elf_take_pvh(image, &marks, entry, err);
+	if (!elf_is_loaded_code(image, image->entry))
+		return err_set(err, ERR_USAGE,
+			       "kernel's entry point 0x%llx isn't in what it loads: give Linux's "
+			       "vmlinux, or a kernel with a PVH note",
+			       (unsigned long long)image->entry);
+	*entry = (struct entry){ ENTRY_LINUX, image->entry };
+	return 0;
 }

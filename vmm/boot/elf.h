@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/boot/entry.h"
 #include "vmm/mem/mem.h"
 
 /*
@@ -28,8 +29,9 @@ struct elf_segment {
 struct elf_image {
 	uint32_t n_segments; /* sorted by gpa, without overlap, at least one */
 	struct elf_segment segments[ELF_MAX_SEGMENTS];
+	uint64_t entry;	       /* e_entry, unchecked: of Linux the physical address of startup_64 */
 	uint64_t notes_offset; /* in the file */
-	uint64_t notes_len;    /* 1 … ELF_MAX_NOTES_SIZE */
+	uint64_t notes_len;    /* 0 (there are none) … ELF_MAX_NOTES_SIZE */
 };
 
 /*
@@ -40,10 +42,11 @@ int elf_parse(const void *head, size_t head_len, uint64_t file_size, gpa_t start
 	      struct elf_image *image, struct err *err);
 
 /*
- * Find the PVH entry point (XEN_ELFNOTE_PHYS32_ENTRY) among len bytes of notes; it must lie in what image loads from
- * the file. 0, or -1 with err.
+ * Decide how the kernel is entered, by its len bytes of notes (docs/decisions/009-boot-protocols.md): one with a note of
+ * the owner "Linux" is Linux, entered in 64-bit mode at e_entry; another with Xen's XEN_ELFNOTE_PHYS32_ENTRY by PVH; one
+ * with neither in 64-bit mode. The entry point lies in what image loads from the file. 0, or -1 with err.
  */
-int elf_find_pvh_entry(const struct elf_image *image, const void *notes, size_t len,
-		       uint32_t *entry, struct err *err);
+int elf_find_entry(const struct elf_image *image, const void *notes, size_t len,
+		   struct entry *entry, struct err *err);
 
 #endif

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/bug.h"
-#include "vmm/boot/layout.h"
 
 static_assert(LAYOUT_START_INFO + sizeof(struct pvh_start_info) <= LAYOUT_MEMMAP, "no overlap");
-static_assert(LAYOUT_MEMMAP + PVH_MAX_MEMORY * sizeof(struct pvh_memory) <= LAYOUT_MODLIST,
+static_assert(LAYOUT_MEMMAP + LAYOUT_MAX_MEMORY * sizeof(struct pvh_memory) <= LAYOUT_MODLIST,
 	      "no overlap");
 static_assert(LAYOUT_MODLIST + sizeof(struct pvh_module) <= LAYOUT_CMDLINE, "no overlap");
 
@@ -18,24 +17,19 @@ static void pvh_put(const struct mem *mem, gpa_t gpa, const void *src, size_t le
 	BUG_ON(!mem_write(mem, gpa, src, len));
 }
 
-static uint32_t pvh_fill_memmap(const struct mem *mem, struct pvh_memory map[PVH_MAX_MEMORY])
+static uint32_t pvh_fill_memmap(const struct mem *mem, struct pvh_memory out[LAYOUT_MAX_MEMORY])
 {
-	uint32_t n = 0;
+	struct layout_memory map[LAYOUT_MAX_MEMORY];
+	const uint32_t n = layout_memmap(mem, map);
 
-	map[n++] = (struct pvh_memory){ 0, LAYOUT_LOW_RAM_END, PVH_RAM, 0 };
-	map[n++] = (struct pvh_memory){ LAYOUT_LOW_RAM_END, LAYOUT_HIGH_START - LAYOUT_LOW_RAM_END,
-					PVH_RESERVED, 0 };
-	map[n++] = (struct pvh_memory){ LAYOUT_HIGH_START, mem->regions[0].len - LAYOUT_HIGH_START,
-					PVH_RAM, 0 };
-	if (mem->n_regions == 2)
-		map[n++] =
-			(struct pvh_memory){ mem->regions[1].gpa, mem->regions[1].len, PVH_RAM, 0 };
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = (struct pvh_memory){ map[i].gpa, map[i].len, map[i].type, 0 };
 	return n;
 }
 
 void pvh_write(const struct mem *mem, const char *cmdline, gpa_t initrd_gpa, uint64_t initrd_len)
 {
-	struct pvh_memory map[PVH_MAX_MEMORY];
+	struct pvh_memory map[LAYOUT_MAX_MEMORY];
 	const struct pvh_module initrd = { .gpa = initrd_gpa, .len = initrd_len };
 	const struct pvh_start_info info = {
 		.magic = PVH_MAGIC,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/boot/layout.h"
 #include "vmm/mem/mem.h"
 
 /*
@@ -36,20 +37,16 @@ struct pvh_module {
 	uint64_t reserved;
 };
 
-enum pvh_memory_type { PVH_RAM = 1, PVH_RESERVED = 2 };
-
 struct pvh_memory {
 	uint64_t gpa;
 	uint64_t len;
-	uint32_t type; /* enum pvh_memory_type */
+	uint32_t type; /* enum layout_type */
 	uint32_t reserved;
 };
 
 static_assert(sizeof(struct pvh_start_info) == 56, "ABI");
 static_assert(sizeof(struct pvh_module) == 32, "ABI");
 static_assert(sizeof(struct pvh_memory) == 24, "ABI");
-
-#define PVH_MAX_MEMORY 4
 
 /* Put all of it at its place (layout.h). cmdline is shorter than LAYOUT_CMDLINE_SIZE. initrd_len 0: no module. */
 void pvh_write(const struct mem *mem, const char *cmdline, gpa_t initrd_gpa, uint64_t initrd_len);

@@ -42,14 +42,14 @@ static int vcpu_set_msrs(const struct vcpu *vcpu, struct err *err)
 	return kvm_call(vcpu->fd, KVM_SET_MSRS, &msrs, "KVM_SET_MSRS", err) < 0 ? -1 : 0;
 }
 
-static int vcpu_set_boot_state(const struct vcpu *vcpu, uint32_t entry, struct err *err)
+static int vcpu_set_boot_state(const struct vcpu *vcpu, const struct entry *entry, struct err *err)
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
 	if (kvm_call(vcpu->fd, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS", err) < 0)
 		return -1;
-	regs_init_special(&sregs);
+	regs_init_special(&sregs, entry->kind);
 	regs_init(&regs, entry);
 	if (kvm_call(vcpu->fd, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS", err) < 0 ||
 	    kvm_call(vcpu->fd, KVM_SET_REGS, &regs, "KVM_SET_REGS", err) < 0)
@@ -57,8 +57,8 @@ static int vcpu_set_boot_state(const struct vcpu *vcpu, uint32_t entry, struct e
 	return 0;
 }
 
-int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus, uint32_t entry,
-	      struct err *err)
+int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus,
+	      const struct entry *entry, struct err *err)
 {
 	const struct cpuid_topology topology = { n_vcpus, id, vm->tsc_deadline };
 

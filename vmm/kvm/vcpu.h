@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/boot/entry.h"
 #include "vmm/kvm/vm.h"
 
 struct vcpu {
@@ -15,10 +16,10 @@ struct vcpu {
 	struct kvm_run *run;
 };
 
-/* Make vCPU `id` of n_vcpus; the boot CPU will start at the PVH entry point, the others wait for SIPI. 0, or -1 with
+/* Make vCPU `id` of n_vcpus; the boot CPU will start at entry, the others wait for SIPI. 0, or -1 with
  * err. Changes vm->cpuid, which is fitted to this vCPU. */
-int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus, uint32_t entry,
-	      struct err *err);
+int vcpu_open(struct vcpu *vcpu, struct vm *vm, uint32_t id, uint32_t n_vcpus,
+	      const struct entry *entry, struct err *err);
 
 /* KVM_RUN, on the vCPU's own thread: 0 with run->exit_reason, or an errno (EINTR: a signal came). */
 int vcpu_run(const struct vcpu *vcpu);

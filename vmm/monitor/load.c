@@ -10,8 +10,10 @@
 #include "base/proto/launch.h"
 #include "vmm/boot/elf.h"
 #include "vmm/boot/layout.h"
+#include "vmm/boot/longmode.h"
 #include "vmm/boot/mptable.h"
 #include "vmm/boot/pvh.h"
+#include "vmm/boot/zeropage.h"
 
 #define LOAD_PAGE      4096u
 #define LOAD_HUGE_PAGE (UINT64_C(2) << 20)
@@ -97,7 +99,7 @@ static int load_segments(const struct mem *mem, const struct elf_image *image, s
 }
 
 /* The file is read, never mapped: one that shrinks under us is an error, not a SIGBUS. */
-static int load_kernel(const struct mem *mem, uint64_t *end, uint32_t *entry, struct err *err)
+static int load_kernel(const struct mem *mem, uint64_t *end, struct entry *entry, struct err *err)
 {
 	uint8_t buf[ELF_MAX_NOTES_SIZE];
 	const struct elf_segment *last;
@@ -114,7 +116,7 @@ static int load_kernel(const struct mem *mem, uint64_t *end, uint32_t *entry, st
 	if (load_read(LAUNCH_FD_KERNEL, image.notes_offset, buf, image.notes_len, "kernel", err) <
 	    0)
 		return -1;
-	if (elf_find_pvh_entry(&image, buf, image.notes_len, entry, err) < 0)
+	if (elf_find_entry(&image, buf, image.notes_len, entry, err) < 0)
 		return err_wrap(err, "kernel");
 	last = &image.segments[image.n_segments - 1];
 	*end = last->gpa + last->mem_len;
@@ -142,7 +144,7 @@ static int load_initrd(const struct mem *mem, uint64_t kernel_end, gpa_t *gpa, u
 	return load_read(LAUNCH_FD_INITRD, 0, mem_ptr(mem, *gpa, *len), *len, "initrd", err);
 }
 
-int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t *entry,
+int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, struct entry *entry,
 	       struct err *err)
 {
 	uint8_t mptable[LAYOUT_MPTABLE_SIZE];
@@ -155,6 +157,11 @@ int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uin
 	mptable_build(mptable, n_vcpus);
 	if (!mem_write(mem, LAYOUT_MPTABLE, mptable, sizeof(mptable)))
 		return err_set(err, ERR_USAGE, "guest memory is too small");
-	pvh_write(mem, cmdline, initrd_gpa, initrd_len);
+	if (entry->kind == ENTRY_PVH) {
+		pvh_write(mem, cmdline, initrd_gpa, initrd_len);
+	} else {
+		zeropage_write(mem, cmdline, initrd_gpa, initrd_len);
+		longmode_write(mem);
+	}
 	return 0;
 }

@@ -143,7 +143,7 @@ static int machine_open_device(struct machine *m, uint32_t slot, char *cmdline, 
 	return 0;
 }
 
-static int machine_open_vcpus(struct machine *m, uint32_t entry, struct err *err)
+static int machine_open_vcpus(struct machine *m, const struct entry *entry, struct err *err)
 {
 	for (uint32_t i = 0; i < m->n_vcpus; i++) {
 		if (vcpu_open(&m->vcpus[i], &m->vm, i, m->n_vcpus, entry, err) < 0)
@@ -155,7 +155,7 @@ static int machine_open_vcpus(struct machine *m, uint32_t entry, struct err *err
 int machine_open(struct machine *m, struct err *err)
 {
 	char cmdline[LAYOUT_CMDLINE_SIZE];
-	uint32_t entry;
+	struct entry entry;
 
 	m->n_vcpus = m->record.n_vcpus;
 	BUG_ON(pthread_mutex_init(&m->lock, NULL) != 0);
@@ -170,7 +170,7 @@ int machine_open(struct machine *m, struct err *err)
 	}
 	if (load_guest(&m->mem, cmdline, m->n_vcpus, &entry, err) < 0)
 		return -1;
-	return machine_open_vcpus(m, entry, err);
+	return machine_open_vcpus(m, &entry, err);
 }
 
 void machine_drop_sources(void)
