@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 /*
- * Rings of any content. Input: one byte of set-up (ring size, indirect), one of how many steps
+ * Rings of any content. Input: one byte of set-up (ring size, features), one of how many steps
  * follow, the steps of four bytes each, then the guest's memory from address 0 on. A step pops a
  * chain and does something with it, or changes a byte of memory, as a driver on another CPU might.
  */
@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <linux/virtio_ring.h>
 
 #include "base/bug.h"
 #include "vmm/virtio/virtq.h"
@@ -61,10 +63,11 @@ static void use_chain(struct virtq *q, const struct mem *mem, const struct virtq
 	memset(bytes, step[2], sizeof(bytes));
 	n = virtq_copy_in(virtq_writable(chain), chain->n_writable, step[1], bytes, sizeof(bytes));
 	if ((step[0] & 4) != 0)
-		virtq_unpop(q);
+		virtq_unpop(q, 1);
 	else
 		virtq_push(q, mem, chain->head, (uint32_t)n);
-	(void)virtq_wants_interrupt(q, mem);
+	if ((step[0] & 8) == 0)
+		(void)virtq_wants_interrupt(q, mem);
 }
 
 static void run(struct virtq *q, const struct mem *mem, const uint8_t *steps, size_t n_steps)
@@ -96,7 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mem.regions[0] = (struct mem_region){ 0, LOW_LEN, calloc(1, LOW_LEN) };
 	mem.regions[1] = (struct mem_region){ HIGH_GPA, HIGH_LEN, calloc(1, HIGH_LEN) };
 	memcpy(mem.regions[0].host, data + image, size - image < LOW_LEN ? size - image : LOW_LEN);
-	BUG_ON(!virtq_activate(&q, &mem, (data[0] & 8) != 0));
+	BUG_ON(!virtq_activate(&q, &mem,
+			       (uint64_t)((data[0] & 8) != 0) << VIRTIO_RING_F_INDIRECT_DESC |
+				       (uint64_t)((data[0] & 16) != 0) << VIRTIO_RING_F_EVENT_IDX));
 	run(&q, &mem, data + 2, n_steps);
 	free(mem.regions[0].host);
 	free(mem.regions[1].host);

@@ -94,7 +94,7 @@ static void features(void **state)
 	offered = (uint64_t)driver_get(&d, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
 	driver_set(&d, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
 	offered |= driver_get(&d, VIRTIO_MMIO_DEVICE_FEATURES);
-	assert_int_equal(offered, F_OWN | F_BASE | F_INDIRECT);
+	assert_int_equal(offered, F_OWN | F_BASE | F_RING);
 	driver_set(&d, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 2);
 	assert_int_equal(driver_get(&d, VIRTIO_MMIO_DEVICE_FEATURES), 0);
 	driver_set(&d, VIRTIO_MMIO_DEVICE_FEATURES_SEL, UINT32_MAX);
@@ -104,10 +104,10 @@ static void features(void **state)
 static void features_ok_only_for_what_is_offered(void **state)
 {
 	const uint64_t good[] = { F_BASE, F_BASE | F_INDIRECT, F_BASE | F_OWN,
-				  F_BASE | F_OWN | F_INDIRECT };
+				  F_BASE | F_OWN | F_RING };
 	const uint64_t bad[] = { 0,	     F_OWN,
 				 F_BASE | 1, F_BASE | 1ull << 63,
-				 UINT64_MAX, F_BASE | 1ull << VIRTIO_RING_F_EVENT_IDX };
+				 UINT64_MAX, F_BASE | 1ull << VIRTIO_F_RING_PACKED };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -374,6 +374,7 @@ static void interrupts(void **state)
 {
 	(void)state;
 	driver_start(&d, &dev, F_BASE, 16);
+	virtq_push(&dev.queues[1], &d.mem, 0, 0);
 	virtio_dev_notify(&dev, 1);
 	virtio_dev_fail(&dev);
 	assert_int_equal(driver_get(&d, VIRTIO_MMIO_INTERRUPT_STATUS), 3);

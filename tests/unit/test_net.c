@@ -85,7 +85,7 @@ static void configuration(void **state)
 	assert_int_equal(net.dev.n_guest_errors, 0);
 	assert_int_equal(driver_get(&d, VIRTIO_MMIO_DEVICE_ID), 1);
 	/* no offload, no control queue */
-	assert_int_equal(net.dev.features, F_BASE | F_INDIRECT | 1ull << VIRTIO_NET_F_MAC);
+	assert_int_equal(net.dev.features, F_BASE | F_RING | 1ull << VIRTIO_NET_F_MAC);
 }
 
 /* Send len bytes of frame behind a header. */

@@ -12,13 +12,13 @@
 void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model,
 		     const struct mem *mem, struct virtio_irq irq, uint64_t features)
 {
-	BUG_ON(model->n_queues > VIRTIO_MAX_QUEUES);
+	BUG_ON(model->n_queues > VIRTIO_MAX_QUEUES || (model->needs & ~features) != 0);
 	*dev = (struct virtio_dev){
 		.model = model,
 		.mem = mem,
 		.irq = irq,
-		.features =
-			features | 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC,
+		.features = features | 1ull << VIRTIO_F_VERSION_1 |
+			    1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX,
 	};
 	for (uint32_t q = 0; q < model->n_queues; q++) {
 		BUG_ON(model->queue_max[q] > VIRTQ_MAX_SIZE);

@@ -27,6 +27,7 @@ struct virtio_model {
 	uint32_t n_queues;
 	uint16_t queue_max[VIRTIO_MAX_QUEUES]; /* power of two; small ones boot faster */
 	uint32_t config_len;
+	uint64_t needs; /* features without which the driver can't have it; all offered */
 	/* Fill out[0 … len) from the config space at offset; mmio has checked the range. */
 	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
 	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others.
@@ -57,7 +58,8 @@ struct virtio_dev {
 	uint64_t n_guest_errors; /* counted, never logged one by one */
 };
 
-/* features: those of the device; VIRTIO_F_VERSION_1 and VIRTIO_F_INDIRECT_DESC are added. */
+/* features: those of the device; VIRTIO_F_VERSION_1, VIRTIO_F_INDIRECT_DESC and VIRTIO_F_EVENT_IDX
+ * are added. */
 void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model,
 		     const struct mem *mem, struct virtio_irq irq, uint64_t features);
 

@@ -142,8 +142,10 @@ static void reset(struct mmio_dev *mmio)
 
 static bool features_ok(const struct virtio_dev *dev)
 {
+	const uint64_t needs = dev->model->needs | 1ull << VIRTIO_F_VERSION_1;
+
 	return (dev->driver_features & ~dev->features) == 0 &&
-	       (dev->driver_features & 1ull << VIRTIO_F_VERSION_1) != 0;
+	       (dev->driver_features & needs) == needs;
 }
 
 /* Bits are only added, in order; FAILED can come at any time, and nothing after it. */
@@ -198,7 +200,7 @@ static void write_driver_features(struct mmio_dev *mmio, uint32_t value)
 /* Registers of a queue that isn't ready yet. */
 static bool write_queue(struct mmio_dev *mmio, struct virtq *q, uint64_t offset, uint32_t value)
 {
-	bool indirect = (mmio->dev->driver_features & 1ull << VIRTIO_RING_F_INDIRECT_DESC) != 0;
+	const struct virtio_dev *dev = mmio->dev;
 
 	switch (offset) {
 	case VIRTIO_MMIO_QUEUE_NUM:
@@ -217,7 +219,8 @@ static bool write_queue(struct mmio_dev *mmio, struct virtq *q, uint64_t offset,
 		set_half(&q->used_gpa, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
 		return true;
 	case VIRTIO_MMIO_QUEUE_READY:
-		return value == 0 || (value == 1 && virtq_activate(q, mmio->dev->mem, indirect));
+		return value == 0 ||
+		       (value == 1 && virtq_activate(q, dev->mem, dev->driver_features));
 	default:
 		return false;
 	}

@@ -99,7 +99,7 @@ static bool rx_once(struct net *net, uint32_t *n_pushed)
 	result = recv_frame(net, &chain, &len);
 	if (result != RECV_FRAME) {
 		net->n_rx_dropped += result == RECV_DROPPED;
-		virtq_unpop(q);
+		virtq_unpop(q, 1);
 		return result == RECV_DROPPED;
 	}
 	virtq_push(q, net->dev.mem, chain.head, len);

@@ -23,14 +23,16 @@ static uint64_t desc_len(const struct virtq *q)
 	return (uint64_t)q->size * sizeof(struct vring_desc);
 }
 
+/* Behind each ring stands an event index, negotiated or not (virtio 1.2 §2.7). */
 static uint64_t avail_len(const struct virtq *q)
 {
-	return sizeof(struct vring_avail) + (uint64_t)q->size * sizeof(__virtio16);
+	return sizeof(struct vring_avail) + ((uint64_t)q->size + 1) * sizeof(__virtio16);
 }
 
 static uint64_t used_len(const struct virtq *q)
 {
-	return sizeof(struct vring_used) + (uint64_t)q->size * sizeof(struct vring_used_elem);
+	return sizeof(struct vring_used) + (uint64_t)q->size * sizeof(struct vring_used_elem) +
+	       sizeof(__virtio16);
 }
 
 static struct vring_avail *avail_ring(const struct virtq *q, const struct mem *mem)
@@ -54,7 +56,7 @@ static bool ring_ok(const struct mem *mem, gpa_t gpa, uint64_t len, uint64_t ali
 	return gpa % align == 0 && mem_ptr(mem, gpa, len) != NULL;
 }
 
-bool virtq_activate(struct virtq *q, const struct mem *mem, bool indirect)
+bool virtq_activate(struct virtq *q, const struct mem *mem, uint64_t features)
 {
 	if (!num_is_pow2(q->size) || q->size > q->max)
 		return false;
@@ -62,7 +64,8 @@ bool virtq_activate(struct virtq *q, const struct mem *mem, bool indirect)
 	    !ring_ok(mem, q->avail_gpa, avail_len(q), VRING_AVAIL_ALIGN_SIZE) ||
 	    !ring_ok(mem, q->used_gpa, used_len(q), VRING_USED_ALIGN_SIZE))
 		return false;
-	q->indirect = indirect;
+	q->indirect = (features & 1ull << VIRTIO_RING_F_INDIRECT_DESC) != 0;
+	q->event_idx = (features & 1ull << VIRTIO_RING_F_EVENT_IDX) != 0;
 	q->ready = true;
 	return true;
 }
@@ -135,6 +138,27 @@ static bool walk_indirect(const struct mem *mem, const struct vring_desc *table,
 	return walk(mem, table->addr, n, 0, chain, &nested) && nested.flags == 0;
 }
 
+/* How many chains the driver claims to have made available. */
+static uint16_t count_available(const struct virtq *q, const struct vring_avail *avail)
+{
+	/* Pairs with the driver's write barrier between filling descriptors and ring, and raising
+	 * idx. */
+	return (uint16_t)(__atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE) - q->last_avail);
+}
+
+/* Ask to be notified of the next chain (virtio 1.2 §2.7.10). */
+static void ask_for_notification(const struct virtq *q, const struct mem *mem)
+{
+	/* avail_event stands where one more element of the used ring would. */
+	uint16_t *avail_event = (void *)&used_ring(q, mem)->ring[q->size];
+
+	__atomic_store_n(avail_event, q->last_avail, __ATOMIC_RELAXED);
+	/* avail_event must be seen before idx is read again. Pairs with the driver's full barrier
+	 * between raising idx and looking at avail_event: either it sees that we want to know, or
+	 * we see its chain. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq_chain *chain)
 {
 	struct vring_desc indirect = { .flags = 0 };
@@ -144,9 +168,11 @@ enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq
 	if (!q->ready)
 		return VIRTQ_EMPTY;
 	avail = avail_ring(q, mem);
-	/* Pairs with the driver's write barrier between filling descriptors and ring, and raising
-	 * idx. */
-	n_avail = (uint16_t)(__atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE) - q->last_avail);
+	n_avail = count_available(q, avail);
+	if (n_avail == 0 && q->event_idx) {
+		ask_for_notification(q, mem);
+		n_avail = count_available(q, avail);
+	}
 	if (n_avail == 0)
 		return VIRTQ_EMPTY;
 	if (n_avail > q->size)
@@ -163,33 +189,51 @@ enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq
 	return VIRTQ_CHAIN;
 }
 
-void virtq_unpop(struct virtq *q)
+void virtq_unpop(struct virtq *q, uint16_t n)
 {
 	BUG_ON(!q->ready);
-	q->last_avail--;
+	q->last_avail = (uint16_t)(q->last_avail - n);
 }
 
-void virtq_push(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written)
+void virtq_fill(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written)
 {
-	struct vring_used *used = used_ring(q, mem);
-	struct vring_used_elem *elem = &used->ring[q->used_idx % q->size];
+	struct vring_used_elem *elem = &used_ring(q, mem)->ring[q->used_idx % q->size];
 
 	/* Ordered before idx by the release below. */
 	__atomic_store_n(&elem->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&elem->len, written, __ATOMIC_RELAXED);
 	q->used_idx++;
-	/* Pairs with the driver's read barrier between seeing idx, and reading the entry and the
-	 * buffers. */
-	__atomic_store_n(&used->idx, q->used_idx, __ATOMIC_RELEASE);
 }
 
-bool virtq_wants_interrupt(const struct virtq *q, const struct mem *mem)
+void virtq_publish(const struct virtq *q, const struct mem *mem)
+{
+	/* Pairs with the driver's read barrier between seeing idx, and reading the entry and the
+	 * buffers. */
+	__atomic_store_n(&used_ring(q, mem)->idx, q->used_idx, __ATOMIC_RELEASE);
+}
+
+void virtq_push(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written)
+{
+	virtq_fill(q, mem, head, written);
+	virtq_publish(q, mem);
+}
+
+bool virtq_wants_interrupt(struct virtq *q, const struct mem *mem)
 {
 	const struct vring_avail *avail = avail_ring(q, mem);
+	uint16_t told_idx = q->told_idx, used_event;
 
-	/* used->idx must be seen before flags is read. Pairs with the driver's full barrier between
-	 * clearing NO_INTERRUPT and looking at used->idx a last time: one of us sees the other. */
+	if (q->used_idx == told_idx)
+		return false;
+	q->told_idx = q->used_idx;
+	/* used->idx must be seen before flags or used_event is read. Pairs with the driver's full
+	 * barrier between clearing NO_INTERRUPT or moving used_event, and looking at used->idx a
+	 * last time: one of us sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (q->event_idx) {
+		used_event = __atomic_load_n(&avail->ring[q->size], __ATOMIC_RELAXED);
+		return vring_need_event(used_event, q->used_idx, told_idx) != 0;
+	}
 	return (__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }
 

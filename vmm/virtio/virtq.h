@@ -11,9 +11,9 @@
 #include "vmm/mem/mem.h"
 
 /*
- * A split virtqueue, the device's side (virtio 1.2 §2.7), with indirect descriptors. The driver's
- * rings are checked once, when the queue is made ready; each descriptor is fetched once and checked
- * when its chain is popped.
+ * A split virtqueue, the device's side (virtio 1.2 §2.7), with indirect descriptors and event
+ * indices. The driver's rings are checked once, when the queue is made ready; each descriptor is
+ * fetched once and checked when its chain is popped.
  */
 #define VIRTQ_MAX_SIZE 256
 #define VIRTQ_MAX_SEGS 256 /* buffers in one chain, those of its indirect table included */
@@ -23,8 +23,10 @@ struct virtq {
 	uint16_t size; /* chosen by the driver */
 	bool ready;
 	bool indirect;	     /* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool event_idx;	     /* VIRTIO_F_EVENT_IDX was negotiated */
 	uint16_t last_avail; /* entries taken from the available ring, modulo 2^16 */
 	uint16_t used_idx;   /* entries put on the used ring, modulo 2^16 */
+	uint16_t told_idx;   /* used_idx when virtq_wants_interrupt was last asked */
 	gpa_t desc_gpa;
 	gpa_t avail_gpa;
 	gpa_t used_gpa;
@@ -48,23 +50,29 @@ enum virtq_result {
 };
 
 /* Check size, alignment and that the three rings lie in RAM; true, and the queue is ready, when
- * they do. */
-bool virtq_activate(struct virtq *q, const struct mem *mem, bool indirect);
+ * they do. features: those negotiated. */
+bool virtq_activate(struct virtq *q, const struct mem *mem, uint64_t features);
 
 /* Forget all but max. */
 void virtq_reset(struct virtq *q);
 
-/* Take the next chain. */
+/* Take the next chain. VIRTQ_EMPTY of a ready queue is a promise: the driver will notify of the
+ * chain that it makes available next. Until then, with event indices, it need not. */
 enum virtq_result virtq_pop(struct virtq *q, const struct mem *mem, struct virtq_chain *chain);
 
-/* Give back the chain popped last, untouched: the next pop finds it again. */
-void virtq_unpop(struct virtq *q);
+/* Give back the n chains popped last, untouched: the next pops find them again. */
+void virtq_unpop(struct virtq *q, uint16_t n);
 
-/* Hand the chain back to the driver; written: bytes written from the start of its writable part. */
+/* Hand the chain back to the driver; written: bytes written from the start of its writable part.
+ * virtq_push is both steps: chains that only make sense together are filled in one by one, in
+ * order, and then published at once. */
+void virtq_fill(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written);
+void virtq_publish(const struct virtq *q, const struct mem *mem);
 void virtq_push(struct virtq *q, const struct mem *mem, uint16_t head, uint32_t written);
 
-/* True unless the driver asked for no interrupts. Call once after the last push of a batch. */
-bool virtq_wants_interrupt(const struct virtq *q, const struct mem *mem);
+/* True when the driver wants to be told of what was pushed since the last call. Call once after the
+ * last push of a batch of fewer than 2^16. */
+bool virtq_wants_interrupt(struct virtq *q, const struct mem *mem);
 
 /* The two parts of a chain. */
 static inline const struct iovec *virtq_readable(const struct virtq_chain *chain)

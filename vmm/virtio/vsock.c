@@ -82,7 +82,7 @@ static bool read_stream(struct vsock *v, struct vsock_conn *conn)
 	got = v->backend->read(v->ctx, vsock_conn_slot(v, conn), iov, (int)n);
 	BUG_ON(got > len);
 	if (got <= 0) {
-		virtq_unpop(q);
+		virtq_unpop(q, 1);
 		no_data(v, conn, got);
 		return false;
 	}

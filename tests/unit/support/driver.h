@@ -31,6 +31,8 @@
 
 #define F_BASE	   (1ull << VIRTIO_F_VERSION_1)
 #define F_INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
+#define F_EVENT	   (1ull << VIRTIO_RING_F_EVENT_IDX)
+#define F_RING	   (F_INDIRECT | F_EVENT) /* every device offers them */
 
 #define S_DRIVEN     (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
 #define S_NEGOTIATED (S_DRIVEN | VIRTIO_CONFIG_S_FEATURES_OK)
@@ -205,6 +207,23 @@ static inline struct vring_used *driver_used_ring(struct driver *d, uint32_t q)
 	return driver_ptr(d, d->rings[q].used_gpa, 6 + 8ull * d->rings[q].size);
 }
 
+/* The event indices (virtio 1.2 §2.7.7.2, §2.7.10): the driver's, behind the available ring … */
+static inline void driver_set_used_event(struct driver *d, uint32_t q, uint16_t idx)
+{
+	__atomic_store_n(&driver_avail(d, q)->ring[d->rings[q].size], idx, __ATOMIC_SEQ_CST);
+}
+
+/* … and the device's, behind the used ring: whether it wants to be notified, now that the available
+ * index has moved on from old. */
+static inline bool driver_must_kick(struct driver *d, uint32_t q, uint16_t old)
+{
+	const void *event = &driver_used_ring(d, q)->ring[d->rings[q].size];
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return vring_need_event(__atomic_load_n((const uint16_t *)event, __ATOMIC_RELAXED),
+				d->rings[q].avail_idx, old) != 0;
+}
+
 /* Make head available, whatever it is. */
 static inline void driver_offer(struct driver *d, uint32_t q, uint16_t head)
 {
@@ -212,7 +231,7 @@ static inline void driver_offer(struct driver *d, uint32_t q, uint16_t head)
 	struct vring_avail *avail = driver_avail(d, q);
 
 	avail->ring[r->avail_idx % r->size] = head;
-	avail->idx = ++r->avail_idx;
+	__atomic_store_n(&avail->idx, ++r->avail_idx, __ATOMIC_RELEASE);
 }
 
 /* Write n descriptors into table, chained from index first on (wrapping at size). */
@@ -255,7 +274,7 @@ static inline bool driver_take(struct driver *d, uint32_t q, struct vring_used_e
 	struct ring *r = &d->rings[q];
 	struct vring_used *used = driver_used_ring(d, q);
 
-	if (used->idx == r->last_used)
+	if (__atomic_load_n(&used->idx, __ATOMIC_ACQUIRE) == r->last_used)
 		return false;
 	*elem = used->ring[r->last_used++ % r->size];
 	return true;
