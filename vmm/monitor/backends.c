@@ -83,12 +83,13 @@ const struct net_backend backend_tap_ops = { backend_tap_send, backend_tap_recv 
 
 int backend_tap_open(struct err *err)
 {
+	const unsigned long offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	int header_len = NET_HDR_LEN;
 	int flags = fcntl(LAUNCH_FD_TAP, F_GETFL);
 
 	if (flags < 0 || fcntl(LAUNCH_FD_TAP, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    syscall(SYS_ioctl, LAUNCH_FD_TAP, TUNSETVNETHDRSZ, &header_len) < 0 ||
-	    syscall(SYS_ioctl, LAUNCH_FD_TAP, TUNSETOFFLOAD, 0) < 0)
+	    syscall(SYS_ioctl, LAUNCH_FD_TAP, TUNSETOFFLOAD, offloads) < 0)
 		return err_sys(err, "tap");
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <linux/virtio_net.h>
+
 #include "base/bug.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/console.h"
@@ -113,12 +115,30 @@ static int blk_flush(void *ctx)
 	return next() < 192 ? 0 : -EIO;
 }
 
+/* What the host's kernel may rely on. */
+static void check_net_header(const struct virtio_net_hdr_v1 *hdr, uint32_t len)
+{
+	const uint32_t end = hdr->csum_start + hdr->csum_offset + 2u;
+
+	BUG_ON((hdr->flags & ~VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0 || hdr->num_buffers != 0);
+	if (hdr->flags != 0)
+		BUG_ON(end > len || hdr->csum_start < 34 ||
+		       (hdr->csum_offset != 6 && hdr->csum_offset != 16));
+	if (hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		BUG_ON(len > NET_MAX_FRAME_LEN || hdr->gso_size != 0);
+	else
+		BUG_ON(hdr->flags == 0 || hdr->gso_size == 0 || hdr->hdr_len > len ||
+		       (hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV4 &&
+			hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV6));
+}
+
 static ssize_t net_send(void *ctx, const struct iovec *iov, int n)
 {
 	size_t len = total_len(iov, n);
 
 	(void)ctx;
-	BUG_ON(len < NET_HDR_LEN + NET_MIN_FRAME_LEN || len > NET_HDR_LEN + NET_MAX_FRAME_LEN);
+	BUG_ON(len < NET_HDR_LEN + NET_MIN_FRAME_LEN || len > NET_MAX_PACKET_LEN);
+	check_net_header(iov[0].iov_base, (uint32_t)(len - NET_HDR_LEN));
 	return take(iov, n);
 }
 

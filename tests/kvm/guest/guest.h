@@ -51,6 +51,8 @@ uint32_t guest_window(enum guest_slot slot);
 
 /* Reset the device and negotiate VERSION_1 and `features` (bits 0–31). False unless it is there and takes them. */
 bool guest_device_start(enum guest_slot slot, uint32_t device_id, uint32_t features);
+/* A card's: MAC and the receive offloads, which it isn't to be had without. */
+#define NET_FEATURES (1u << 5 | 1u << 1 | 1u << 7 | 1u << 8)
 void guest_device_go(enum guest_slot slot); /* DRIVER_OK */
 uint32_t guest_status(enum guest_slot slot);
 

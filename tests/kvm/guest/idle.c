@@ -52,7 +52,7 @@ void guest_main(void)
 	bool has_net, has_vsock;
 
 	guest_console_start();
-	has_net = guest_device_start(SLOT_NET, 1, 1u << 5);
+	has_net = guest_device_start(SLOT_NET, 1, NET_FEATURES);
 	if (has_net) {
 		guest_queue_start(SLOT_NET, 0, &net_rx);
 		guest_queue_start(SLOT_NET, 1, &net_tx);
