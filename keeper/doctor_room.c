@@ -99,7 +99,8 @@ static enum doctor_level check_room(const char *key, const char *dir, const stru
 	if (level == DOCTOR_GOOD && !trouble)
 		return doctor_say(f, DOCTOR_GOOD, "", "%.100s (%s) has %s free", path, kind, size);
 	(void)snprintf(mend, sizeof(mend), "set paths.%s to a %s", key,
-		       trouble ? "local disk, ext4 or xfs" : "larger file system, or make room");
+		       level == DOCTOR_GOOD ? "local disk, ext4 or xfs"
+					    : "larger file system, or make room");
 	if (level == DOCTOR_GOOD)
 		return doctor_say(f, DOCTOR_NOTE, mend, "%.80s is on %s: %s", path, kind, trouble);
 	(void)str_from_size(level == DOCTOR_BAD ? room->bad_bytes : room->note_bytes, wanted,
