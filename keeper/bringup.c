@@ -108,12 +108,10 @@ static const struct {
 	{ "slot", "run-dir" },
 	{ "cgroup", "cgroup" },
 	{ "tap", "tap" },
-	{ "gate", "gate" },
 	{ "table", "nftables" },
 	{ "disk", "state-dir" },
 	{ "keys", "state-dir" },
 	{ "console", "run-dir" },
-	{ "open", "virtualisation" },
 	{ "initrd", "run-dir" },
 	{ "monitor", "namespaces processes" },
 	{ "launch", "virtualisation seccomp" },
@@ -128,9 +126,11 @@ unsigned bringup_steps(void)
 /* Only for failures of no other kind: a name that is taken or a wrong file says it best itself. */
 static void bringup_explain(const struct keeper *k, const char *step, struct err *err)
 {
+	struct err cause = *err;
+
 	for (size_t i = 0; i < ARRAY_SIZE(bringup_grounds) && err->code == ERR_FAILED; i++)
 		if (strcmp(bringup_grounds[i].step, step) == 0)
-			doctor_explain(&k->spec.host, bringup_grounds[i].checks, err);
+			doctor_explain(&k->spec.host, bringup_grounds[i].checks, cause.text, err);
 }
 
 static int bringup_step(struct keeper *k, unsigned i, struct err *err)

@@ -17,7 +17,8 @@
 #include "keeper/plan.h"
 #include "store/prepared.h"
 
-#define HOST_UP "run `mayfly host up`"
+#define HOST_UP	  "run `mayfly host up`"
+#define CAUSE_MAX 100
 
 enum doctor_level doctor_say(struct doctor_finding *f, enum doctor_level level, const char *mend,
 			     const char *fmt, ...)
@@ -162,14 +163,22 @@ static bool is_among(const char *word, const char *words)
 	return false;
 }
 
-void doctor_explain(const struct host_config *host, const char *words, struct err *err)
+void doctor_explain(const struct host_config *host, const char *words, const char *cause,
+		    struct err *err)
 {
 	struct doctor_finding f;
+	size_t len = cause ? strlen(cause) : 0;
+	char brackets[128] = "";
 
+	if (len > CAUSE_MAX) /* what the kernel said is at its end */
+		(void)snprintf(brackets, sizeof(brackets), " (…%s)", cause + len - CAUSE_MAX);
+	else if (cause)
+		(void)snprintf(brackets, sizeof(brackets), " (%s)", cause);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		for (const struct doctor_row *row = parts[i]; row->name; row++)
 			if (is_among(row->name, words) && run_row(row, host, &f) == DOCTOR_BAD) {
-				(void)err_set(err, err->code, "%s" ERR_MEND "%s", f.text, f.mend);
+				(void)err_set(err, err->code, "%s%s" ERR_MEND "%s", f.text,
+					      brackets, f.mend);
 				return;
 			}
 }

@@ -47,11 +47,12 @@ bool doctor_read(const char *path, char *text, size_t size);
 long long doctor_number(const char *path);
 
 /* The parts of the table; each ends with an empty row. */
-extern const struct doctor_row doctor_host_rows[];   /* doctor.c: what mayfly made or was told */
-extern const struct doctor_row doctor_kernel_rows[]; /* doctor_kernel.c: what the kernel must be able to do */
-extern const struct doctor_row doctor_net_rows[];    /* doctor_net.c: gate, forwarding, addresses */
-extern const struct doctor_row doctor_room_rows[];   /* doctor_room.c: what can run out; clock */
-extern const struct doctor_row doctor_risk_rows[];   /* doctor_risk.c: notes on what leaks */
+extern const struct doctor_row doctor_host_rows[]; /* doctor.c: what mayfly made or was told */
+extern const struct doctor_row
+	doctor_kernel_rows[]; /* doctor_kernel.c: what the kernel must be able to do */
+extern const struct doctor_row doctor_net_rows[];  /* doctor_net.c: gate, forwarding, addresses */
+extern const struct doctor_row doctor_room_rows[]; /* doctor_room.c: what can run out; clock */
+extern const struct doctor_row doctor_risk_rows[]; /* doctor_risk.c: notes on what leaks */
 
 /*
  * Run all checks, or the one named `only` (NULL: all). One CTL_ITEM each, with the check's word as name and code 0 for
@@ -61,8 +62,9 @@ int doctor_run(const struct host_config *host, const char *only, const struct si
 
 /*
  * After a failure: if one of the checks named in `words` (separated by spaces) is bad, its sentence and mend take the place
- * of err's text; code stays.
+ * of err's text; code stays. cause goes between them, in brackets; NULL: the sentence says it all.
  */
-void doctor_explain(const struct host_config *host, const char *words, struct err *err);
+void doctor_explain(const struct host_config *host, const char *words, const char *cause,
+		    struct err *err);
 
 #endif

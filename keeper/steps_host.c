@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "jail/cgroup.h"
 #include "jail/proc.h"
+#include "keeper/doctor.h"
 #include "keeper/gate.h"
 #include "keeper/link.h"
 #include "keeper/plan.h"
@@ -205,9 +206,11 @@ int steps_gate(struct keeper *k, struct err *err)
 
 	if (present < 0)
 		return -1;
-	if (present == 0)
-		return err_set(err, ERR_FAILED,
-			       "this host is not set up for sandboxes; run: mayfly host up");
+	if (present == 0) {
+		(void)err_set(err, ERR_FAILED, "the gate is not loaded");
+		doctor_explain(&k->spec.host, "gate", NULL, err);
+		return -1;
+	}
 	return 0;
 }
 

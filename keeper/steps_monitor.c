@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "keeper/date.h"
+#include "keeper/doctor.h"
 #include "keeper/initrd.h"
 #include "keeper/life.h"
 #include "keeper/pass.h"
@@ -47,8 +48,10 @@ static int steps_open_plain(const char *path, int *fd, struct err *err)
 
 int steps_open(struct keeper *k, struct err *err)
 {
-	if (steps_open_file("/dev/kvm", O_RDWR, &k->kvm_fd, err) < 0)
-		return err_set(err, ERR_FAILED, "can't open /dev/kvm; ask: mayfly doctor");
+	if (steps_open_file("/dev/kvm", O_RDWR, &k->kvm_fd, err) < 0) {
+		doctor_explain(&k->spec.host, "virtualisation", NULL, err);
+		return -1;
+	}
 	if (steps_open_plain(k->spec.host.monitor, &k->monitor_fd, err) < 0 ||
 	    steps_open_plain(k->spec.kernel, &k->kernel_fd, err) < 0 ||
 	    steps_open_plain(k->spec.initrd, &k->initrd_fd, err) < 0 ||
