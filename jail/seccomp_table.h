@@ -3,6 +3,7 @@
 #ifndef JAIL_SECCOMP_TABLE_H
 #define JAIL_SECCOMP_TABLE_H
 
+#include <linux/falloc.h>
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <stdint.h>
@@ -59,6 +60,12 @@ static const struct seccomp_rule seccomp_allowed[] = {
 	{ SYS_preadv, ON_IO, ARG_ANY, 0, 0, "read from a disk" },
 	{ SYS_pwritev, ON_IO, ARG_ANY, 0, 0, "write to a disk" },
 	{ SYS_fdatasync, ON_IO, ARG_ANY, 0, 0, "flush a disk" },
+	{ SYS_fallocate, ON_IO, 1, ARG_INT, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+	  "discard: a hole in a disk's file" },
+	{ SYS_fallocate, ON_IO, 1, ARG_INT, FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE,
+	  "write zeroes that keep their place on a disk" },
+	{ SYS_madvise, ON_IO, 2, ARG_INT, MADV_DONTNEED,
+	  "give back what the guest's balloon has or doesn't use" },
 	{ SYS_recvmsg, ON_IO, ARG_ANY, 0, 0, "messages and descriptors from the keeper" },
 	{ SYS_shutdown, ON_IO, ARG_ANY, 0, 0, "half-close a vsock stream" },
 	{ SYS_close, ON_IO, ARG_ANY, 0, 0, "end a vsock stream" },

@@ -168,6 +168,25 @@ static void serve_connect(struct keeper *k, struct serve_client *client,
 	(void)close(pair[1]);
 }
 
+/* Forwarded, not remembered: what the guest gives back, and when, is the guest's. */
+static void serve_balloon(struct keeper *k, struct serve_client *client,
+			  const struct ctl_request *request)
+{
+	struct launch_msg msg = { .type = LAUNCH_MSG_BALLOON, .arg = request->port };
+
+	if (!serve_is_root(k, client))
+		return;
+	if (k->life.state != LIFE_RUNNING)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+	else if (request->port > k->spec.memory_bytes >> 20)
+		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
+			     "that is more than its memory; give less to the balloon", -1);
+	else if (pass_send(k->channel_fd, &msg, sizeof(msg), -1) < 0)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not listen", -1);
+	else
+		serve_answer(k, client, CTL_OK, 0, "", -1);
+}
+
 static void serve_destroy(struct keeper *k, struct serve_client *client,
 			  const struct ctl_request *request)
 {
@@ -226,6 +245,9 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 		break;
 	case CTL_CONNECT:
 		serve_connect(k, client, &request);
+		break;
+	case CTL_BALLOON:
+		serve_balloon(k, client, &request);
 		break;
 	case CTL_WAIT:
 		client->wants_end = true;

@@ -148,7 +148,7 @@ static void steps_record(const struct keeper *k, struct launch_record *record)
 		.magic = LAUNCH_MAGIC,
 		.version = LAUNCH_VERSION,
 		.size = sizeof(*record),
-		.flags = LAUNCH_VSOCK | (spec->flags & SPEC_NET ? LAUNCH_NET : 0),
+		.flags = LAUNCH_VSOCK | LAUNCH_BALLOON | (spec->flags & SPEC_NET ? LAUNCH_NET : 0),
 		.memory_bytes = spec->memory_bytes,
 		.n_vcpus = spec->vcpus,
 		.n_disks = spec->disk_bytes ? 2 : 1,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <string.h>
@@ -41,8 +42,16 @@ static int backend_disk_flush(void *ctx)
 	return fdatasync(disk->fd) < 0 ? -errno : 0;
 }
 
+static int backend_disk_zero(void *ctx, uint64_t offset, uint64_t len, bool unmap)
+{
+	const int how = FALLOC_FL_KEEP_SIZE | (unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+	const struct backend_disk *disk = ctx;
+
+	return fallocate(disk->fd, how, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
+}
+
 const struct blk_backend backend_disk_ops = { backend_disk_preadv, backend_disk_pwritev,
-					      backend_disk_flush };
+					      backend_disk_flush, backend_disk_zero };
 
 int backend_disk_open(struct backend_disk *disk, uint32_t index, bool read_only, struct err *err)
 {
@@ -135,6 +144,16 @@ int backend_ring_open(struct backend_ring *ring, uint32_t memfd_bytes, struct er
 	head->written = 0;
 	return 0;
 }
+
+/* ---- guest memory */
+
+static bool backend_memory_release(void *ctx, void *at, uint64_t len)
+{
+	(void)ctx;
+	return madvise(at, len, MADV_DONTNEED) == 0;
+}
+
+const struct balloon_backend backend_memory_ops = { backend_memory_release };
 
 /* ---- entropy */
 

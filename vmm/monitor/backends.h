@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/proto/launch.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
@@ -41,6 +42,9 @@ struct backend_ring {
 
 extern const struct console_backend backend_ring_ops;
 int backend_ring_open(struct backend_ring *ring, uint32_t memfd_bytes, struct err *err);
+
+/* Guest memory; ctx is unused. Private anonymous memory (docs/decisions/007): what is given back reads as zeroes. */
+extern const struct balloon_backend backend_memory_ops;
 
 /* LAUNCH_FD_URANDOM; ctx is unused. */
 extern const struct rng_backend backend_random_ops;

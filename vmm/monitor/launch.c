@@ -14,7 +14,7 @@
 #define LAUNCH_MIN_RING	  4096u
 #define LAUNCH_MAX_RING	  (64u * 1024 * 1024)
 #define LAUNCH_MIN_CID	  3u
-#define LAUNCH_ALL_FLAGS  (LAUNCH_NET | LAUNCH_VSOCK)
+#define LAUNCH_ALL_FLAGS  (LAUNCH_NET | LAUNCH_VSOCK | LAUNCH_BALLOON)
 
 static int launch_check_disks(const struct launch_record *record, struct err *err)
 {

@@ -120,6 +120,9 @@ static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t 
 				channel_end(LAUNCH_END_KEEPER_LOST, 0);
 		} else if (fd >= 0) {
 			loop_take_stream(machine, &msg, fd);
+		} else if (msg.type == LAUNCH_MSG_BALLOON &&
+			   machine->devices[MACHINE_BALLOON].dev != NULL) {
+			balloon_set_target(&machine->balloon, (uint64_t)msg.arg << 20);
 		}
 	}
 }

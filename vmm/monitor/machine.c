@@ -77,6 +77,16 @@ static int machine_open_rng(struct machine *m, uint32_t slot, struct virtio_irq 
 	return 0;
 }
 
+static int machine_open_balloon(struct machine *m, uint32_t slot, struct virtio_irq irq,
+				struct virtio_dev **dev, struct err *err)
+{
+	(void)slot;
+	(void)err;
+	balloon_init(&m->balloon, &m->mem, irq, &backend_memory_ops, NULL);
+	*dev = &m->balloon.dev;
+	return 0;
+}
+
 /* ---- the device table: what there can be; slot n has window n and the n-th line from LAYOUT_FIRST_GSI on */
 
 static const struct machine_row {
@@ -93,6 +103,7 @@ static const struct machine_row {
 	[MACHINE_VSOCK] = { LAUNCH_VSOCK, 0, machine_open_vsock },
 	[MACHINE_CONSOLE] = { 0, 0, machine_open_console },
 	[MACHINE_RNG] = { 0, 0, machine_open_rng },
+	[MACHINE_BALLOON] = { LAUNCH_BALLOON, 0, machine_open_balloon },
 };
 
 static_assert(ARRAY_SIZE(machine_table) == MACHINE_SLOTS, "a row for each slot");

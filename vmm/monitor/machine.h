@@ -24,6 +24,7 @@ enum machine_slot {
 	MACHINE_VSOCK,
 	MACHINE_CONSOLE,
 	MACHINE_RNG,
+	MACHINE_BALLOON,
 	MACHINE_SLOTS,
 };
 
@@ -63,6 +64,7 @@ struct machine {
 	struct vsock vsock;
 	struct console console;
 	struct rng rng;
+	struct balloon balloon;
 
 	struct backend_disk disk[LAUNCH_MAX_DISKS];
 	struct backend_ring ring;

@@ -48,6 +48,13 @@ void virtio_dev_fail(struct virtio_dev *dev)
 	raise_irq(dev, VIRTIO_MMIO_INT_CONFIG);
 }
 
+void virtio_dev_config_changed(struct virtio_dev *dev)
+{
+	dev->config_generation++;
+	if (virtio_dev_active(dev))
+		raise_irq(dev, VIRTIO_MMIO_INT_CONFIG);
+}
+
 void virtio_dev_notify(struct virtio_dev *dev, uint32_t q)
 {
 	if (virtq_wants_interrupt(&dev->queues[q], dev->mem))

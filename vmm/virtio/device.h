@@ -30,6 +30,9 @@ struct virtio_model {
 	uint64_t needs; /* features without which the driver can't have it; all offered */
 	/* Fill out[0 … len) from the config space at offset; mmio has checked the range. */
 	void (*config_read)(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len);
+	/* The driver writes data[0 … len) to the config space at offset (in range); false when it may not. NULL: nowhere. */
+	bool (*config_write)(struct virtio_dev *dev, uint32_t offset, const void *data,
+			     uint32_t len);
 	/* Queue q was notified: serve it, but only so many chains that a storm can't starve others.
 	 * True: more is left, kick again after the other work. I/O thread only. Ignored while the
 	 * device isn't active. */
@@ -66,6 +69,9 @@ void virtio_dev_init(struct virtio_dev *dev, const struct virtio_model *model,
 /* The guest broke the rules: set DEVICE_NEEDS_RESET, tell it once by a configuration interrupt,
  * count. The device serves nothing until the driver resets it. */
 void virtio_dev_fail(struct virtio_dev *dev);
+
+/* The config space reads otherwise from now on: tell the driver. */
+void virtio_dev_config_changed(struct virtio_dev *dev);
 
 /* True between DRIVER_OK and a reset or failure. */
 bool virtio_dev_active(const struct virtio_dev *dev);

@@ -278,10 +278,14 @@ static uint32_t write_register(struct mmio_dev *mmio, uint64_t offset, uint32_t 
 
 uint32_t mmio_write(struct mmio_dev *mmio, uint64_t offset, const void *data, uint32_t len)
 {
+	struct virtio_dev *dev = mmio->dev;
 	uint32_t value;
 
+	if (is_config(dev, offset, len) && dev->model->config_write != NULL &&
+	    dev->model->config_write(dev, (uint32_t)(offset - VIRTIO_MMIO_CONFIG), data, len))
+		return 0;
 	if (!is_control(offset, len)) {
-		refuse(mmio); /* no device has a config field that can be written */
+		refuse(mmio);
 		return 0;
 	}
 	memcpy(&value, data, sizeof(value));

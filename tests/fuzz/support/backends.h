@@ -16,6 +16,7 @@
 #include <linux/virtio_net.h>
 
 #include "base/bug.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
@@ -130,6 +131,23 @@ static void check_net_header(const struct virtio_net_hdr_v1 *hdr, uint32_t len)
 		BUG_ON(hdr->flags == 0 || hdr->gso_size == 0 || hdr->hdr_len > len ||
 		       (hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV4 &&
 			hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV6));
+}
+
+static int blk_zero(void *ctx, uint64_t offset, uint64_t len, bool unmap)
+{
+	(void)ctx;
+	(void)unmap;
+	BUG_ON(len == 0 || offset > DISK_LEN || len > DISK_LEN - offset);
+	return next() < 192 ? 0 : next() < 128 ? -EOPNOTSUPP : -ENOSPC;
+}
+
+/* Whole pages; what was in them is gone. */
+static bool balloon_release(void *ctx, void *at, uint64_t len)
+{
+	(void)ctx;
+	BUG_ON((uintptr_t)at % BALLOON_PAGE_LEN != 0 || len == 0 || len % BALLOON_PAGE_LEN != 0);
+	memset(at, 0, len);
+	return next() < 192;
 }
 
 static ssize_t net_send(void *ctx, const struct iovec *iov, int n)

@@ -23,6 +23,7 @@
 
 #include "base/bug.h"
 #include "tests/fuzz/support/backends.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/mmio.h"
@@ -33,12 +34,13 @@
 #define LOW_LEN	  0x8000
 #define HIGH_GPA  0x100000000ull
 #define HIGH_LEN  0x1000
+#define PAGE	  0x1000
 #define RINGS	  0x4000 /* START puts queue q's rings at RINGS + q * RING_STEP */
 #define RING_STEP 0x1000
 #define RING_SIZE 16
 #define GUEST_CID 3
 
-enum device { DEV_BLK, DEV_NET, DEV_CONSOLE, DEV_RNG, DEV_VSOCK, N_DEVICES };
+enum device { DEV_BLK, DEV_NET, DEV_CONSOLE, DEV_RNG, DEV_VSOCK, DEV_BALLOON, N_DEVICES };
 
 static struct mem mem;
 static struct mmio_dev mmio;
@@ -49,6 +51,7 @@ static union {
 	struct console console;
 	struct rng rng;
 	struct vsock vsock;
+	struct balloon balloon;
 } model;
 static uint16_t next_desc[VIRTIO_MAX_QUEUES]; /* of START's rings */
 
@@ -59,12 +62,13 @@ static void no_irq(void *ctx)
 
 static void init_model(enum device device, bool read_only)
 {
-	static const struct blk_backend blk = { blk_give, blk_take, blk_flush };
+	static const struct blk_backend blk = { blk_give, blk_take, blk_flush, blk_zero };
 	static const struct net_backend net = { net_send, net_recv };
 	static const struct console_backend console = { console_write };
 	static const struct rng_backend rng = { rng_fill };
 	static const struct vsock_backend vsock = { vsock_give, vsock_take, vsock_shutdown,
 						    vsock_closed };
+	static const struct balloon_backend balloon = { balloon_release };
 	const struct blk_config config = { .capacity_bytes = DISK_LEN, .read_only = read_only };
 	const struct virtio_irq irq = { .raise = no_irq };
 
@@ -83,6 +87,9 @@ static void init_model(enum device device, bool read_only)
 		break;
 	case DEV_RNG:
 		rng_init(&model.rng, &mem, irq, &rng, NULL);
+		break;
+	case DEV_BALLOON:
+		balloon_init(&model.balloon, &mem, irq, &balloon, NULL);
 		break;
 	default:
 		vsock_init(&model.vsock, &mem, irq, &vsock, NULL, GUEST_CID);
@@ -164,10 +171,23 @@ static void add(void)
 	add_chain(q, bufs, n);
 }
 
+/* What a discard or write zeroes asks for, mostly within the disk. */
+static void blk_segments(void)
+{
+	struct virtio_blk_discard_write_zeroes *segs = (void *)(mem.regions[0].host + 0x1000);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		segs[i] = (struct virtio_blk_discard_write_zeroes){ next() % 16u, next() % 16u,
+								    next() % 4u };
+	}
+}
+
 static void blk_request(void)
 {
-	struct virtio_blk_outhdr hdr = { .type = next() % 10u, .sector = next() };
-	uint16_t in = hdr.type == VIRTIO_BLK_T_OUT ? 0 : VRING_DESC_F_WRITE;
+	struct virtio_blk_outhdr hdr = { .type = next() % 16u, .sector = next() };
+	bool out = hdr.type == VIRTIO_BLK_T_OUT || hdr.type == VIRTIO_BLK_T_DISCARD ||
+		   hdr.type == VIRTIO_BLK_T_WRITE_ZEROES;
+	uint16_t in = out ? 0 : VRING_DESC_F_WRITE;
 	const struct vring_desc bufs[] = {
 		{ 0x100, sizeof(hdr), 0, 0 },
 		{ 0x1000, next() * 32u, in, 0 },
@@ -175,8 +195,27 @@ static void blk_request(void)
 	};
 
 	memcpy(mem.regions[0].host + 0x100, &hdr, sizeof(hdr));
+	if (hdr.type >= VIRTIO_BLK_T_DISCARD)
+		blk_segments();
 	add_chain(0, bufs, ARRAY_SIZE(bufs));
 	kick(1);
+}
+
+/* Pages for the balloon, or a report of some; few numbers, so that neighbours meet. */
+static void balloon_pages(void)
+{
+	uint32_t q = next() % 3u, n = next() % 64u;
+	uint32_t *pfns = (void *)(mem.regions[0].host + 0x1000);
+	const struct vring_desc bufs[] = {
+		{ q == BALLOON_QUEUE_REPORTING ? next_n(2) % LOW_LEN : 0x1000, n * 4,
+		  q == BALLOON_QUEUE_REPORTING ? VRING_DESC_F_WRITE : 0, 0 },
+		{ HIGH_GPA, HIGH_LEN, VRING_DESC_F_WRITE, 0 },
+	};
+
+	for (uint32_t i = 0; i < n; i++)
+		pfns[i] = next() % 4u == 3 ? (uint32_t)next_n(4) : next() % 4u;
+	add_chain(q, bufs, ARRAY_SIZE(bufs));
+	kick(1u << q);
 }
 
 /* A packet of few ports, so that it often hits a connection. */
@@ -226,6 +265,8 @@ static void talk(enum device device)
 {
 	if (device == DEV_BLK)
 		blk_request();
+	else if (device == DEV_BALLOON)
+		balloon_pages();
 	else if (device == DEV_RNG || next() % 2 != 0)
 		give_buffer();
 	else if (device == DEV_VSOCK)
@@ -297,6 +338,9 @@ static void host_event(enum device device)
 	case DEV_VSOCK:
 		vsock_event();
 		break;
+	case DEV_BALLOON:
+		balloon_set_target(&model.balloon, next_n(5));
+		break;
 	default:
 		break;
 	}
@@ -350,8 +394,10 @@ static void devices_begin(const uint8_t *data, size_t size)
 	input = data;
 	input_len = size;
 	mem.n_regions = 2;
-	mem.regions[0] = (struct mem_region){ 0, LOW_LEN, calloc(1, LOW_LEN) };
-	mem.regions[1] = (struct mem_region){ HIGH_GPA, HIGH_LEN, calloc(1, HIGH_LEN) };
+	mem.regions[0] = (struct mem_region){ 0, LOW_LEN, aligned_alloc(PAGE, LOW_LEN) };
+	mem.regions[1] = (struct mem_region){ HIGH_GPA, HIGH_LEN, aligned_alloc(PAGE, HIGH_LEN) };
+	memset(mem.regions[0].host, 0, LOW_LEN);
+	memset(mem.regions[1].host, 0, HIGH_LEN);
 }
 
 /* Commands until the input ends. */
