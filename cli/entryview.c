@@ -42,7 +42,8 @@ void entryview_make(struct entryview *view, const struct store_entry *entry, lon
 		view->left_s = left_s;
 		(void)str_from_duration((uint64_t)left_s, view->left, sizeof(view->left));
 	}
-	if (entry->has_spec && entry->has_status && is_up(entry->state))
+	if (entry->has_spec && entry->has_status && is_up(entry->state) &&
+	    (entry->spec.flags & SPEC_NET) != 0)
 		entryview_addresses(&entry->spec.host, entry->status.slot, view->ipv4, view->ipv6);
 }
 

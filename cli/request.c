@@ -76,7 +76,7 @@ int request_option(struct request *request, int id, const char *value, struct er
 		request->dry_run = true;
 		return 1;
 	default:
-		return 0;
+		return netopts_option(&request->net, id, value, err);
 	}
 }
 
@@ -315,6 +315,7 @@ int request_resolve(const struct request *request, const struct config *config, 
 		      CONFIG_MEMORY_MAX, CONFIG_MEMORY_STEP, err) < 0 ||
 	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX,
 		      CONFIG_DISK_STEP, err) < 0 ||
+	    netopts_resolve(&request->net, spec, err) < 0 ||
 	    take_files(request, config, spec, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
 	take_resolvers(config, spec);

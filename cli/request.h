@@ -9,6 +9,7 @@
 #include "base/proto/spec.h"
 #include "cli/config.h"
 #include "cli/life.h"
+#include "cli/netopts.h"
 #include "cli/opt.h"
 
 /* What `create` and `run` ask for, as the command line says it, and how it becomes a spec. */
@@ -32,6 +33,7 @@ struct request {
 	const char *person; /* of the keys that follow */
 	bool person_waits;  /* none has followed yet */
 	char labels[SPEC_LABELS_SIZE];
+	struct netopts net;
 	bool durable;
 	bool dry_run; /* look at everything, make nothing */
 };

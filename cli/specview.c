@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/json.h"
 #include "cli/limits.h"
+#include "cli/portspec.h"
 #include "cli/sshkey.h"
 #include "store/labels.h"
 #include "store/prepared.h"
@@ -90,6 +91,20 @@ static void lines_of_labels(struct text_table *table, const struct spec *spec)
 	}
 }
 
+static void lines_of_ports(struct text_table *table, const struct spec *spec)
+{
+	char text[PORTSPEC_TEXT_SIZE + 32], host[PORTSPEC_TEXT_SIZE];
+
+	if ((spec->flags & SPEC_NET) == 0)
+		specview_line(table, "network", "none");
+	for (unsigned i = 0; i < SPEC_MAX_PORTS && spec->ports[i].protocol != 0; i++) {
+		(void)snprintf(text, sizeof(text), "%s to %u/%s",
+			       portspec_text(&spec->ports[i], host), spec->ports[i].guest_port,
+			       portspec_protocol(&spec->ports[i]));
+		specview_line(table, "port", text);
+	}
+}
+
 void specview_lines(struct text_table *table, const struct spec *spec)
 {
 	char text[64], fingerprint[SSHKEY_FINGERPRINT_SIZE];
@@ -104,6 +119,7 @@ void specview_lines(struct text_table *table, const struct spec *spec)
 		      spec->disk_bytes > 0 ? str_from_size(spec->disk_bytes, text, sizeof(text))
 					   : "in memory");
 	lines_of_limits(table, spec);
+	lines_of_ports(table, spec);
 	specview_line(table, "kernel", spec->kernel);
 	specview_line(table, "image", spec->image);
 	sshkey_fingerprint(spec->host_key_public, fingerprint);
@@ -176,6 +192,24 @@ static json_t *keys_json(const struct spec *spec)
 	return list;
 }
 
+static json_t *ports_json(const struct spec *spec)
+{
+	json_t *list = json_array();
+	char address[INET6_ADDRSTRLEN];
+
+	for (unsigned i = 0; i < SPEC_MAX_PORTS && spec->ports[i].protocol != 0; i++) {
+		json_t *port = json_object();
+		int rc = json_array_append_new(list, port);
+
+		BUG_ON(rc < 0);
+		json_put_text(port, "protocol", portspec_protocol(&spec->ports[i]));
+		json_put_text(port, "address", portspec_address(&spec->ports[i], address));
+		json_put_number(port, "host_port", spec->ports[i].host_port);
+		json_put_number(port, "guest_port", spec->ports[i].guest_port);
+	}
+	return list;
+}
+
 void specview_json(json_t *object, const struct spec *spec)
 {
 	json_put_instant(object, "created", spec->created_s);
@@ -187,6 +221,8 @@ void specview_json(json_t *object, const struct spec *spec)
 	json_put_number(object, "disk_bytes", (long long)spec->disk_bytes);
 	json_put_number(object, "cpus", spec->vcpus);
 	(void)json_object_set_new(object, "limits", limits_json(spec));
+	json_put_text(object, "network", spec->flags & SPEC_NET ? "nat" : "none");
+	(void)json_object_set_new(object, "ports", ports_json(spec));
 	json_put_text(object, "kernel", spec->kernel);
 	json_put_text(object, "image", spec->image);
 	json_put_text(object, "host_key", spec->host_key_public);

@@ -15,6 +15,7 @@
 
 const struct opt verb_create_options[] = {
 	REQUEST_OPTIONS,
+	NETOPTS_OPTIONS,
 	{ 'q', "quiet", NULL, "print nothing on stdout" },
 	{ 0 },
 };

@@ -33,6 +33,7 @@
 const struct opt verb_run_options[] = {
 	{ 'n', "name", "NAME", "its name, instead of a drawn one" },
 	REQUEST_OPTIONS,
+	NETOPTS_OPTIONS,
 	{ 0 },
 };
 

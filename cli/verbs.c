@@ -18,6 +18,8 @@ const struct verb verbs[] = {
 	  VERB_ROOT | VERB_TABLE, 0, verb_ls },
 	{ "show", "inspect", "NAME", "Everything about one sandbox.", NULL, VERB_ROOT | VERB_TABLE,
 	  0, verb_show },
+	{ "ports", NULL, "[ls] [-a] [NAME…]", "List the published ports.", verb_ports_options,
+	  VERB_ROOT | VERB_TABLE, 0, verb_ports },
 	{ "ssh", NULL, "[-i FILE] NAME [-- CMD…]", "Log in; passes ssh's exit code on.",
 	  verb_ssh_options, 0, 255, verb_ssh },
 	{ "exec", NULL, "[-it] [OPTION…] NAME -- CMD…",

@@ -51,6 +51,11 @@ static const char *bringup_table(struct keeper *k)
 	return name;
 }
 
+static const char *bringup_ports(struct keeper *k)
+{
+	return ports_count(k->spec.ports) > 0 ? k->spec.id : "";
+}
+
 /* Undone by the rows of teardown.c. */
 static const struct step bringup_table_of_steps[] = {
 	{ .name = "claim", .run = steps_claim },
@@ -74,6 +79,11 @@ static const struct step bringup_table_of_steps[] = {
 	  .run = steps_table,
 	  .kind = "table",
 	  .object = bringup_table,
+	  .only = SPEC_NET },
+	{ .name = "ports",
+	  .run = steps_ports,
+	  .kind = "ports",
+	  .object = bringup_ports,
 	  .only = SPEC_NET },
 	{ .name = "disk",
 	  .run = steps_disk,

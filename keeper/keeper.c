@@ -168,19 +168,21 @@ static int keeper_live(struct keeper *k)
 }
 
 /* Enough descriptors for everything, or nothing is begun: without them nothing could be undone either. */
-static int keeper_descriptors(struct err *err)
+static int keeper_descriptors(const struct spec *spec, struct err *err)
 {
+	rlim_t needed = KEEPER_FDS + (ports_count(spec->ports) > 0 ? PORTS_FDS : 0);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return err_sys(err, "can't read the limit of open files");
-	if (limit.rlim_cur >= KEEPER_FDS)
+	if (limit.rlim_cur >= needed)
 		return 0;
-	limit.rlim_cur = KEEPER_FDS;
-	if (limit.rlim_max < KEEPER_FDS)
-		limit.rlim_max = KEEPER_FDS;
+	limit.rlim_cur = needed;
+	if (limit.rlim_max < needed)
+		limit.rlim_max = needed;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return err_sys(err, "a keeper needs %d open files (ulimit -n)", KEEPER_FDS);
+		return err_sys(err, "a keeper needs %lu open files (ulimit -n)",
+			       (unsigned long)needed);
 	return 0;
 }
 
@@ -195,7 +197,7 @@ int keeper_run(const struct keeper_options *options)
 	rc = keeper_take_spec(&k, options, &err);
 	k.progress_fd = id_is_valid(options->id) ? progress_connect(options->id) : -1;
 	if (rc == 0)
-		rc = keeper_descriptors(&err);
+		rc = keeper_descriptors(&k.spec, &err);
 	if (rc == 0 && !k.foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
 		rc = privileges_detach(&err);
 		if (rc == 0)

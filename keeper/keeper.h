@@ -16,6 +16,7 @@
 #include "jail/spawn.h"
 #include "keeper/control.h"
 #include "keeper/owner_table.h"
+#include "keeper/ports.h"
 #include "keeper/serve.h"
 #include "store/store.h"
 
@@ -70,6 +71,7 @@ struct keeper {
 	int tap_fd;
 	uint32_t tap_ifindex;
 	struct owner_table table;
+	struct ports *ports; /* NULL: none published */
 	int monitor_fd, kvm_fd, kernel_fd, initrd_fd, console_fd, urandom_fd, image_fd, disk_fd;
 
 	/* running */

@@ -303,6 +303,7 @@ enum life_poll {
 	LIFE_POLL_DATE,
 	LIFE_POLL_ELAPSED,
 	LIFE_POLL_PATIENCE,
+	LIFE_POLL_PORTS,
 	LIFE_POLL_SERVE,
 	LIFE_POLL_FDS = LIFE_POLL_SERVE + SERVE_POLL_FDS,
 };
@@ -319,6 +320,11 @@ static void life_turn(struct keeper *k)
 		[LIFE_POLL_PATIENCE] = { .fd = k->patience_fd, .events = POLLIN },
 	};
 
+	/* until the guest is ready they wait where they have come in */
+	fds[LIFE_POLL_PORTS] = (struct pollfd){
+		.fd = k->life.state >= LIFE_RUNNING ? ports_fd(k->ports) : -1,
+		.events = POLLIN,
+	};
 	serve_poll(&k->serve, &fds[LIFE_POLL_SERVE]);
 	if (poll(fds, LIFE_POLL_FDS, -1) < 0)
 		return;
@@ -337,6 +343,10 @@ static void life_turn(struct keeper *k)
 	if (fds[LIFE_POLL_PATIENCE].revents)
 		life_patience_over(k);
 	serve_handle(k, &fds[LIFE_POLL_SERVE]);
+	if (k->life.state >= LIFE_STOPPING) /* access goes first */
+		ports_hush(k->ports);
+	if (fds[LIFE_POLL_PORTS].revents)
+		ports_turn(k->ports);
 }
 
 void life_stay(struct keeper *k, enum life_state state, uint32_t patience_ms)

@@ -37,6 +37,7 @@ int steps_cgroup(struct keeper *k, struct err *err);
 int steps_tap(struct keeper *k, struct err *err);
 int steps_gate(struct keeper *k, struct err *err);
 int steps_table(struct keeper *k, struct err *err);
+int steps_ports(struct keeper *k, struct err *err);
 
 /* steps_monitor.c */
 int steps_open(struct keeper *k, struct err *err);

@@ -20,6 +20,7 @@
 #include "store/journal.h"
 #include "store/lock.h"
 #include "store/paths.h"
+#include "store/spec.h"
 #include "store/status.h"
 
 /* ---- slot ---- */
@@ -70,20 +71,46 @@ static int steps_try_slot(struct keeper *k, uint32_t slot, struct err *err)
 	return 1;
 }
 
+/* The one slot that was asked for isn't to be had: who has it? */
+static int steps_taken(const struct keeper *k, uint32_t slot, struct err *err)
+{
+	static struct spec holder;
+	char path[PATHS_SIZE], id[ID_SIZE] = "", text[PLAN_ADDRESS_SIZE];
+	struct slot_plan plan;
+	struct err ignored;
+	bool known;
+
+	if (plan_for_slot(&k->spec.host, slot, &plan, err) < 0)
+		return -1;
+	(void)plan_ipv4_text(plan.guest_ipv4, text);
+	known = fd_read_file(AT_FDCWD, paths_slot(&k->spec.host, slot, path), id, ID_LEN,
+			     &ignored) == ID_LEN &&
+		id_is_valid(id) &&
+		spec_read(paths_sandbox(&k->spec.host, id, "spec", path), &holder, &ignored) == 0;
+	(void)err_set(err, ERR_FAILED, "the address %s is taken%s%s: choose another, or none", text,
+		      known ? " by sandbox " : "", known ? holder.name : "");
+	explicit_bzero(&holder, sizeof(holder));
+	return -1;
+}
+
 int steps_slot(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE];
 	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
+	uint32_t wanted = k->spec.wanted_slot, slot = wanted ? wanted - 1 : 0;
+	uint32_t end = wanted ? wanted : k->spec.host.slot_count;
 	int got = claim < 0 ? -1 : 0;
 
 	/* one that a stop cut short left in its name, since the name must lead to one alone */
-	for (uint32_t slot = 0; k->again && got == 0 && slot < k->spec.host.slot_count; slot++)
-		if (steps_slot_is_own(k, slot))
-			got = steps_try_slot(k, slot, err);
-	for (uint32_t slot = 0; got == 0 && slot < k->spec.host.slot_count; slot++)
+	for (uint32_t own = 0; k->again && got == 0 && own < k->spec.host.slot_count; own++)
+		if (steps_slot_is_own(k, own))
+			got = steps_try_slot(k, own, err);
+	for (; got == 0 && slot < end; slot++)
 		got = steps_try_slot(k, slot, err);
 	if (got < 0)
 		return -1;
+	if (got == 0 && wanted)
+		return steps_taken(k, wanted - 1, err);
 	if (got == 0)
 		return err_set(err, ERR_FAILED,
 			       "all %u slots are in use or in quarantine; run: mayfly reap",
@@ -223,4 +250,23 @@ int steps_table(struct keeper *k, struct err *err)
 	id_table(k->spec.id, name);
 	return journal_fact(k->journal_fd, err, "table", name, "family=netdev owner=%d",
 			    (int)getpid());
+}
+
+int steps_ports(struct keeper *k, struct err *err)
+{
+	struct guestsock_to guest = {
+		.ipv4 = k->plan.guest_ipv4,
+		.has_ipv6 = k->spec.host.ipv6,
+		.mark = k->plan.mark,
+		.ifindex = k->tap_ifindex,
+	};
+	char sockets[PORTS_SOCKETS_SIZE];
+
+	if (ports_count(k->spec.ports) == 0)
+		return 0;
+	memcpy(guest.ipv6, k->plan.guest_ipv6, sizeof(guest.ipv6));
+	if (ports_open(&k->ports, k->spec.ports, &guest, &k->spec.host, err) < 0)
+		return -1;
+	return journal_fact(k->journal_fd, err, "ports", k->spec.id, "sockets=%s",
+			    ports_sockets(k->ports, sockets));
 }

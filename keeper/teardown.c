@@ -35,6 +35,7 @@ struct row {
 };
 
 static const struct row teardown_rows[] = {
+	{ "ports", undo_ports, undo_ports_absent, TEARDOWN_STOP, false },
 	{ "socket", undo_socket, undo_socket_absent, TEARDOWN_STOP, false },
 	{ "keys", undo_keys, undo_keys_absent, TEARDOWN_ALL, false },
 	{ "monitor", undo_monitor, undo_monitor_absent, TEARDOWN_STOP, false },
@@ -83,6 +84,24 @@ static void teardown_forget(struct teardown *t, const char *kind)
 		t->uid = t->mark = 0;
 	if (strcmp(kind, "monitor") == 0)
 		t->monitor_pid = 0;
+	if (strcmp(kind, "ports") == 0)
+		t->n_sockets = 0;
+}
+
+/* The listeners of its latest run. */
+static void teardown_sockets(struct teardown *t, const char *text)
+{
+	char list[PORTS_SOCKETS_SIZE], *next;
+
+	t->n_sockets = 0;
+	if (!journal_value(text, "sockets", list, sizeof(list)))
+		return;
+	for (const char *at = list; *at && t->n_sockets < SPEC_MAX_PORTS;
+	     at = next + (*next == ',')) {
+		t->sockets[t->n_sockets++] = (uint32_t)strtoul(at, &next, 10);
+		if (next == at)
+			return;
+	}
 }
 
 static bool teardown_fact(const struct journal_line *line, void *arg)
@@ -108,6 +127,8 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 		if (journal_value(line->text, "mark", value, sizeof(value)))
 			t->mark = (uint32_t)strtoul(value, NULL, 0);
 	}
+	if (strcmp(line->kind, "ports") == 0)
+		teardown_sockets(t, line->text);
 	if (strcmp(line->kind, "monitor") == 0) {
 		if (journal_value(line->text, "pid", value, sizeof(value)))
 			t->monitor_pid = (pid_t)strtol(value, NULL, 10);
@@ -202,6 +223,7 @@ int teardown_look(struct teardown *t, struct err *err)
 		teardown_look_cgroup(t);
 	if (!teardown_same_boot(t)) {
 		t->monitor_pid = 0;
+		t->n_sockets = 0;
 		t->cgroup[0] = '\0';
 	}
 	return 0;

@@ -42,6 +42,8 @@ struct teardown {
 	uint32_t slot, uid, mark;
 	char cgroup[CGROUP_PATH_SIZE]; /* "": none */
 	ino_t cgroup_inode;	       /* 0: made, but never recorded */
+	uint32_t sockets[SPEC_MAX_PORTS]; /* inodes of the published ports' listeners */
+	unsigned n_sockets;
 	pid_t monitor_pid;
 	uint64_t monitor_start;
 	bool told;	  /* the receipt has its last line */

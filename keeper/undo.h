@@ -12,6 +12,8 @@
  */
 
 /* undo_kernel.c */
+int undo_ports(struct teardown *t, struct err *err);
+int undo_ports_absent(struct teardown *t, struct err *err);
 int undo_monitor(struct teardown *t, struct err *err);
 int undo_monitor_absent(struct teardown *t, struct err *err);
 int undo_tap(struct teardown *t, struct err *err);

@@ -17,11 +17,29 @@
 #include "keeper/conntrack.h"
 #include "keeper/keeper.h"
 #include "keeper/link.h"
+#include "keeper/portdiag.h"
 #include "keeper/undo.h"
 
 #define UNDO_KILL_TRIES 500 /* of UNDO_PAUSE_NS: 5 s */
 #define UNDO_PAUSE_NS	10000000L
 #define UNDO_CGROUP_MS	5000
+
+/* ---- published ports: sockets of the keeper's, gone with it ---- */
+
+int undo_ports(struct teardown *t, struct err *err)
+{
+	(void)err;
+	if (t->keeper)
+		ports_close(&t->keeper->ports);
+	return 0;
+}
+
+int undo_ports_absent(struct teardown *t, struct err *err)
+{
+	int any = portdiag_any(t->sockets, t->n_sockets, err);
+
+	return any < 0 ? -1 : !any;
+}
 
 /* ---- the cgroup: ours when its inode is the recorded one, or none was recorded yet ---- */
 

@@ -65,6 +65,20 @@ static int spec_check_resolvers(const struct spec *spec, struct err *err)
 	return 0;
 }
 
+static int spec_check_ports(const struct spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < SPEC_MAX_PORTS && spec->ports[i].protocol; i++) {
+		const struct spec_port *port = &spec->ports[i];
+
+		if ((port->protocol != SPEC_TCP && port->protocol != SPEC_UDP) ||
+		    port->host_port == 0 || port->guest_port == 0)
+			return err_set(err, ERR_USAGE, "spec: bad published port");
+	}
+	if (spec->wanted_slot > spec->host.slot_count)
+		return err_set(err, ERR_USAGE, "spec: the wanted address is out of the pool");
+	return 0;
+}
+
 static int spec_check_numbers(const struct spec *spec, struct err *err)
 {
 	if (spec->memory_bytes < SPEC_MEMORY_MIN || spec->memory_bytes > SPEC_MEMORY_MAX ||
@@ -105,7 +119,7 @@ int spec_check(const struct spec *spec, struct err *err)
 		return err_set(err, ERR_USAGE, "spec: bad id");
 	if (spec_check_host(&spec->host, err) < 0 ||
 	    spec_check_texts(texts, ARRAY_SIZE(texts), err) < 0 ||
-	    spec_check_resolvers(spec, err) < 0)
+	    spec_check_resolvers(spec, err) < 0 || spec_check_ports(spec, err) < 0)
 		return -1;
 	if (!str_is_name(spec->name))
 		return err_set(err, ERR_USAGE, "spec: bad name");

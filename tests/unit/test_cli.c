@@ -195,7 +195,7 @@ static void test_json(void **state)
 		.spec = { .name = "web",
 			  .owner = "ada",
 			  .account = "dev",
-			  .flags = SPEC_DURABLE,
+			  .flags = SPEC_DURABLE | SPEC_NET,
 			  .host = { .pool4 = 0x0ad70000, .ipv6 = 0 },
 			  .created_s = NOW },
 		.deadline = { .deadline_s = NOW + DAY, .renewals = 2 },
