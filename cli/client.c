@@ -185,12 +185,45 @@ int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed
 	return 0;
 }
 
+/* The same request as a keeper of version 1 takes it. */
+static int send_v1(int fd, const struct ctl_request *request, struct err *err)
+{
+	struct ctl_request_v1 old = {
+		.version = 1,
+		.type = request->type,
+		.deadline_s = request->deadline_s,
+		.port = request->port,
+		.force = request->force,
+	};
+
+	if (request->type > CTL_WAIT)
+		return err_set(err, ERR_FAILED,
+			       "its keeper is from before an upgrade of mayfly and can't do that");
+	(void)str_copy(old.who, sizeof(old.who), request->who);
+	(void)str_copy(old.reason, sizeof(old.reason), request->reason);
+	if (send(fd, &old, sizeof(old), MSG_NOSIGNAL) < 0)
+		return err_sys(err, "can't ask the keeper");
+	return 0;
+}
+
+int client_answer_to(int fd, const struct ctl_request *request, int timeout_ms,
+		     struct ctl_record *answer, int *passed, struct err *err)
+{
+	if (client_answer(fd, timeout_ms, answer, passed, err) == 0)
+		return 0;
+	if (err->code != ERR_USAGE || strcmp(err->text, CTL_OTHER_VERSION) != 0)
+		return -1;
+	if (send_v1(fd, request, err) < 0)
+		return -1;
+	return client_answer(fd, timeout_ms, answer, passed, err);
+}
+
 int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer,
 	       int *passed, struct err *err)
 {
 	if (client_send(fd, request, err) < 0)
 		return -1;
-	return client_answer(fd, timeout_ms, answer, passed, err);
+	return client_answer_to(fd, request, timeout_ms, answer, passed, err);
 }
 
 int client_connect(const struct host_config *host, const char *id, const char *name, uint32_t port,

@@ -30,6 +30,10 @@ int client_send(int fd, struct ctl_request *request, struct err *err);
  */
 int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed, struct err *err);
 
+/* The same to a request that was sent; a keeper from before an upgrade is asked again in its version. */
+int client_answer_to(int fd, const struct ctl_request *request, int timeout_ms,
+		     struct ctl_record *answer, int *passed, struct err *err);
+
 /* Both. */
 int client_ask(int fd, struct ctl_request *request, int timeout_ms, struct ctl_record *answer,
 	       int *passed, struct err *err);

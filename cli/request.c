@@ -223,14 +223,6 @@ static int take_keys(const struct request *request, struct spec *spec, struct er
 	return make_keys(spec, err);
 }
 
-static void take_resolvers(const struct config *config, struct spec *spec)
-{
-	if (config->resolvers[0][0] == '\0')
-		(void)resolv_upstreams(spec->resolvers);
-	else
-		memcpy(spec->resolvers, config->resolvers, sizeof(spec->resolvers));
-}
-
 static int take_number(uint32_t *out, const char *option, const char *value, uint32_t max,
 		       struct err *err)
 {
@@ -243,6 +235,22 @@ static int take_number(uint32_t *out, const char *option, const char *value, uin
 			       value, max);
 	*out = (uint32_t)number;
 	return 0;
+}
+
+int request_take_cpus(uint32_t *cpus, const char *value, struct err *err)
+{
+	return take_number(cpus, "--cpus", value, CONFIG_CPUS_MAX, err);
+}
+
+int request_take_memory(uint64_t *bytes, const char *value, struct err *err)
+{
+	return take_size(bytes, "--memory", value, CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX,
+			 CONFIG_MEMORY_STEP, err);
+}
+
+int request_take_owner(char out[STR_NAME_MAX + 1], const char *value, struct err *err)
+{
+	return value != NULL ? take_name(out, "--owner", value, err) : 0;
 }
 
 static int take_rate(struct spec_rate *out, const char *option, const char *value, bool bursts,
@@ -264,7 +272,7 @@ static int take_limits(const struct request *request, const struct config *confi
 	spec->net_rx_rate = config->net_rx;
 	spec->net_tx_rate = config->net_tx;
 	spec->disk_rate = config->disk_rate;
-	if (take_number(&spec->vcpus, "--cpus", request->cpus, CONFIG_CPUS_MAX, err) < 0 ||
+	if (request_take_cpus(&spec->vcpus, request->cpus, err) < 0 ||
 	    take_number(&spec->cpu_weight, "--cpu-weight", request->cpu_weight,
 			LIMITS_CPU_WEIGHT_MAX, err) < 0 ||
 	    take_number(&spec->cpu_max_percent, "--cpu-max", request->cpu_max,
@@ -303,7 +311,8 @@ int request_resolve(const struct request *request, const struct config *config, 
 	spec->magic = SPEC_MAGIC;
 	spec->version = SPEC_VERSION;
 	spec->size = sizeof(*spec);
-	spec->flags = SPEC_NET | (request->durable ? SPEC_DURABLE : 0);
+	spec->flags = SPEC_NET | (request->durable ? SPEC_DURABLE : 0) |
+		      (request->durable && !request->no_restart ? SPEC_RESTART : 0);
 	spec->host = config->host;
 	spec->created_s = now_s;
 	spec->memory_bytes = config->memory_bytes;
@@ -311,13 +320,12 @@ int request_resolve(const struct request *request, const struct config *config, 
 	if (take_names(request, config, spec, err) < 0 || take_notes(request, spec, err) < 0 ||
 	    take_limits(request, config, spec, err) < 0 ||
 	    life_deadline(&request->life, config, now_s, &spec->deadline_s, by_default, err) < 0 ||
-	    take_size(&spec->memory_bytes, "--memory", request->memory, CONFIG_MEMORY_MIN,
-		      CONFIG_MEMORY_MAX, CONFIG_MEMORY_STEP, err) < 0 ||
+	    request_take_memory(&spec->memory_bytes, request->memory, err) < 0 ||
 	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX,
 		      CONFIG_DISK_STEP, err) < 0 ||
 	    netopts_resolve(&request->net, spec, err) < 0 ||
 	    take_files(request, config, spec, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
-	take_resolvers(config, spec);
+	resolv_choose(config->resolvers, spec->resolvers);
 	return take_keys(request, spec, err);
 }

@@ -35,7 +35,8 @@ struct request {
 	char labels[SPEC_LABELS_SIZE];
 	struct netopts net;
 	bool durable;
-	bool dry_run; /* look at everything, make nothing */
+	bool no_restart; /* not after a reboot of the host */
+	bool dry_run;	 /* look at everything, make nothing */
 };
 
 /* Option ids that create and run share; REQUEST_OPTIONS belongs into their tables. */
@@ -112,6 +113,15 @@ int request_take_line(char *out, size_t size, const char *option, const char *va
 
 /* --timeout; NULL leaves *seconds alone. 0, or -1 with err (ERR_USAGE). */
 int request_take_timeout(uint32_t *seconds, const char *value, struct err *err);
+
+/* --memory; NULL leaves *bytes alone. 0, or -1 with err (ERR_USAGE). */
+int request_take_memory(uint64_t *bytes, const char *value, struct err *err);
+
+/* --owner, likewise. */
+int request_take_owner(char out[STR_NAME_MAX + 1], const char *value, struct err *err);
+
+/* --cpus, likewise. */
+int request_take_cpus(uint32_t *cpus, const char *value, struct err *err);
 
 /* The login name of whoever runs this, through sudo too; at most STR_NAME_MAX characters. */
 void request_login(char out[STR_NAME_MAX + 1]);

@@ -73,3 +73,11 @@ int resolv_upstreams(char out[SPEC_MAX_RESOLVERS][46])
 
 	return n > 0 ? n : from_file("/run/systemd/resolve/resolv.conf", out);
 }
+
+void resolv_choose(const char configured[SPEC_MAX_RESOLVERS][46], char out[SPEC_MAX_RESOLVERS][46])
+{
+	if (configured[0][0] == '\0')
+		(void)resolv_upstreams(out);
+	else
+		memcpy(out, configured, SPEC_MAX_RESOLVERS * sizeof(out[0]));
+}

@@ -12,6 +12,9 @@
  */
 int resolv_upstreams(char out[SPEC_MAX_RESOLVERS][46]);
 
+/* What the configuration names, or where it names none the host's own. */
+void resolv_choose(const char configured[SPEC_MAX_RESOLVERS][46], char out[SPEC_MAX_RESOLVERS][46]);
+
 /* The same for one text in resolv.conf(5)'s form. Pure. */
 int resolv_parse(const char *text, char out[SPEC_MAX_RESOLVERS][46]);
 

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +24,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/become.h"
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/tool.h"
@@ -96,14 +98,18 @@ static bool wait_at_gate(int gate)
 }
 
 /*
- * In the child: become the keeper. One in the foreground keeps our session, and ends with us
- * whatever happens to us; the other gets a session of its own and nothing of our terminal.
+ * In the child. One in the foreground keeps our session, and ends with us whatever happens to us;
+ * the other gets a session of its own and nothing of our terminal.
  */
-_Noreturn static void become_keeper(const struct start *start, char *const argv[], int stderr_fd,
-				    int gate, pid_t parent)
+_Noreturn static void in_child(const struct start *start, const struct waiting *waiting, int gate,
+			       pid_t parent)
 {
-	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct become become = { .config = start->config,
+				       .spec = start->spec,
+				       .foreground = start->foreground,
+				       .unit = start->foreground && waiting->unit };
 	sigset_t none;
+	struct err err;
 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -116,16 +122,14 @@ _Noreturn static void become_keeper(const struct start *start, char *const argv[
 	} else {
 		(void)setsid();
 	}
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    (stderr_fd >= 0 && dup2(stderr_fd, STDERR_FILENO) < 0))
+	if (waiting->stderr_fd >= 0 && dup2(waiting->stderr_fd, STDERR_FILENO) < 0)
 		_exit(ERR_FAILED);
-	(void)execv(argv[0], argv);
-	(void)dprintf(STDERR_FILENO, "can't run %s: %s\n", argv[0], err_errno_text(errno));
+	(void)become_keeper(&become, &err);
+	(void)dprintf(STDERR_FILENO, "%s\n", err.text);
 	_exit(ERR_FAILED);
 }
 
-static int fork_keeper(struct start *start, struct waiting *waiting, char *const argv[], int gate,
-		       struct err *err)
+static int fork_keeper(struct start *start, struct waiting *waiting, int gate, struct err *err)
 {
 	pid_t parent = getpid();
 
@@ -133,56 +137,80 @@ static int fork_keeper(struct start *start, struct waiting *waiting, char *const
 	if (start->child < 0)
 		return err_sys(err, "fork");
 	if (start->child == 0)
-		become_keeper(start, argv, waiting->stderr_fd, gate, parent);
+		in_child(start, waiting, gate, parent);
 	waiting->child = pidfd_open(start->child, 0);
 	return waiting->child < 0 ? err_sys(err, "pidfd_open") : 0;
 }
 
-static int fork_detached(struct start *start, struct waiting *waiting, char *const argv[],
-			 struct err *err)
+static int fork_detached(struct start *start, struct waiting *waiting, struct err *err)
 {
 	waiting->stderr_fd = memfd_create("keeper-stderr", MFD_CLOEXEC);
 	if (waiting->stderr_fd < 0)
 		return err_sys(err, "memfd_create");
-	return fork_keeper(start, waiting, argv, -1, err);
+	return fork_keeper(start, waiting, -1, err);
 }
 
 /*
  * Where systemd runs, the child waits until it is in a scope of its own: only that may be divided.
  */
-static int fork_foreground(struct start *start, struct waiting *waiting, char *const argv[],
-			   struct err *err)
+static int fork_foreground(struct start *start, struct waiting *waiting, struct err *err)
 {
 	int gate[2];
 
 	if (!waiting->unit)
-		return fork_keeper(start, waiting, argv, -1, err);
+		return fork_keeper(start, waiting, -1, err);
 	if (pipe2(gate, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
 	auto_fd child_end = gate[0], our_end = gate[1];
-	if (fork_keeper(start, waiting, argv, child_end, err) < 0 ||
+	if (fork_keeper(start, waiting, child_end, err) < 0 ||
 	    unit_scope(start->spec->name, start->child, err) < 0)
 		return -1;
 	return write(our_end, "", 1) == 1 ? 0 : err_sys(err, "the keeper's start");
 }
 
+/*
+ * A unit's program is told a name alone: for a new sandbox that leads to its spec in the spool. Who
+ * made the link is the one who makes a sandbox of that name.
+ */
+static int link_name(const struct start *start, struct err *err)
+{
+	const struct spec *spec = start->spec;
+	char path[PATHS_SIZE], old[PATHS_SIZE];
+
+	if (start->again)
+		return 0;
+	(void)paths_spool_name(&spec->host, spec->name, path);
+	for (int i = 0; i < 2; i++) {
+		if (symlink(spec->id, path) == 0)
+			return 0;
+		/* one that leads nowhere is nobody's */
+		if (errno != EEXIST || stat(path, &(struct stat){ 0 }) == 0)
+			break;
+		(void)unlink(path);
+	}
+	if (errno == EEXIST)
+		return err_set(err, ERR_EXISTS, "a sandbox %s is being made", spec->name);
+	return err_sys(err, "can't make %s", paths_spool_name(&spec->host, spec->name, old));
+}
+
+/* Only the one that leads to ours. */
+static void unlink_name(const struct spec *spec)
+{
+	char path[PATHS_SIZE], id[ID_SIZE] = "";
+
+	if (readlink(paths_spool_name(&spec->host, spec->name, path), id, sizeof(id)) == ID_LEN &&
+	    strcmp(id, spec->id) == 0)
+		(void)unlink(path);
+}
+
 static int launch(struct start *start, struct waiting *waiting, struct err *err)
 {
-	/* execve wants char *, and doesn't write through it */
-	char *argv[] = {
-		(char *)(uintptr_t)start->config->keeper,
-		(char *)(uintptr_t) "--start",
-		start->spec->id,
-		(char *)(uintptr_t) "--state-dir",
-		start->spec->host.state_dir,
-		start->foreground ? (char *)(uintptr_t) "--foreground" : NULL,
-		NULL,
-	};
-
-	if (waiting->unit && !start->foreground)
-		return unit_start(start->spec->name, argv, err);
-	return start->foreground ? fork_foreground(start, waiting, argv, err)
-				 : fork_detached(start, waiting, argv, err);
+	if (start->foreground)
+		return fork_foreground(start, waiting, err);
+	if (!waiting->unit)
+		return fork_detached(start, waiting, err);
+	return link_name(start, err) < 0 ? -1
+					 : unit_start(start->spec->name, start->config_path, err);
 }
 
 /* The last line that it wrote, else what is known. */
@@ -255,7 +283,7 @@ static int check_limits(struct start *start, struct waiting *waiting, struct err
 	if (waiting->progress < 0 && limit_s > CONNECT_LIMIT_S)
 		limit_s = CONNECT_LIMIT_S;
 	if (waiting->progress < 0 && waiting->unit && !start->foreground &&
-	    unit_is_dead(start->spec->name))
+	    unit_is_dead(start->spec->name, start->config_path))
 		return keeper_died(waiting, start->spec, err);
 	if (now_ms() - waiting->since_ms < (int64_t)limit_s * 1000)
 		return 0;
@@ -311,6 +339,8 @@ static void undo(struct start *start, const struct waiting *waiting)
 	char path[PATHS_SIZE];
 	struct err ignored;
 
+	if (start->again) /* it is stopped again, or soon ready */
+		return;
 	if (waiting->broken_off)
 		(void)tool_run(start->config, args, drop_record, NULL, &ignored);
 	if (start->foreground && start->child > 0) {
@@ -344,13 +374,14 @@ int start_sandbox(struct start *start, struct err *err)
 	waiting.signals = start_signals(err);
 	if (waiting.signals >= 0)
 		waiting.listener = listen_progress(start->spec->id, err);
-	if (waiting.listener >= 0 && spec_write_spool(start->spec, err) == 0) {
+	if (waiting.listener >= 0 && (start->again || spec_write_spool(start->spec, err) == 0)) {
 		rc = launch(start, &waiting, err);
 		if (rc == 0)
 			rc = wait_ready(start, &waiting, err);
 		progress_erase(&waiting.shown);
 		if (rc < 0)
 			undo(start, &waiting);
+		unlink_name(start->spec);
 	}
 	fd_close(&waiting.listener);
 	fd_close(&waiting.progress);

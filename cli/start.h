@@ -22,7 +22,9 @@
  */
 struct start {
 	const struct config *config;
+	const char *config_path; /* --config, for a unit to be told; or NULL */
 	struct spec *spec;
+	bool again;	    /* it is stopped: its spec stays where it is, and nothing is undone */
 	uint32_t timeout_s; /* until it is ready; 0: the usual */
 	bool foreground;    /* the keeper stays our child: child is its pid, to be waited for */
 	pid_t child;

@@ -13,9 +13,12 @@
 #include "cli/start.h"
 #include "store/paths.h"
 
+enum { CREATE_NO_RESTART = OPT_LONG + 100 };
+
 const struct opt verb_create_options[] = {
 	REQUEST_OPTIONS,
 	NETOPTS_OPTIONS,
+	{ CREATE_NO_RESTART, "no-restart", NULL, "stays stopped after a reboot of the host" },
 	{ 'q', "quiet", NULL, "print nothing on stdout" },
 	{ 0 },
 };
@@ -31,6 +34,8 @@ static int read_options(struct cli *cli, int argc, char **argv, struct request *
 	while ((id = opt_next(&opts, &value, err)) > 0) {
 		if (id == 'q')
 			*quiet = true;
+		else if (id == CREATE_NO_RESTART)
+			request->no_restart = true;
 		else if (request_option(request, id, value, err) < 0)
 			return -1;
 	}
@@ -60,7 +65,9 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static struct spec spec;
 	struct request request = { .durable = true };
-	struct start start = { .config = &cli->config, .spec = &spec };
+	struct start start = { .config = &cli->config,
+			       .config_path = cli->config_path,
+			       .spec = &spec };
 	char date[STR_INSTANT_SIZE];
 	bool quiet = false, by_default = false;
 	int rc;

@@ -13,6 +13,8 @@
 #include "cli/life.h"
 #include "cli/request.h"
 #include "cli/target.h"
+#include "store/lock.h"
+#include "store/rest.h"
 
 #define ANSWER_TIMEOUT_MS 10000
 
@@ -61,6 +63,23 @@ static int read_words(struct cli *cli, int argc, char **argv, struct renew_words
 	return 0;
 }
 
+/* One that is stopped has no keeper: its date is moved where it is written. */
+static int renew_at_rest(const struct host_config *host, const char *name, const char *id,
+			 const struct ctl_request *request, bool dry_run, struct err *err)
+{
+	static struct store_entry entry;
+	int rc = 0, lock = rest_take(host, id, &entry, err);
+
+	if (lock < 0)
+		return err_wrap(err, "%s", name);
+	if (!dry_run)
+		rc = rest_renew(host, &entry, request->deadline_s, request->who, request->reason,
+				err);
+	lock_unclaim(host, id, &lock);
+	explicit_bzero(&entry, sizeof(entry));
+	return rc < 0 ? err_wrap(err, "%s", name) : 0;
+}
+
 int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct ctl_request request = { .type = CTL_RENEW };
@@ -79,8 +98,12 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	request_login(request.who);
 	fd = client_open(&cli->config.host, id, words.name, err);
-	if (fd < 0 || (!words.dry_run && client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL,
-						    err) < 0))
+	if (fd < 0 && (err->os_errno == ENOENT || err->os_errno == ECONNREFUSED)) {
+		if (renew_at_rest(&cli->config.host, words.name, id, &request, words.dry_run, err) <
+		    0)
+			return -1;
+	} else if (fd < 0 || (!words.dry_run &&
+			      client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0))
 		return -1;
 	(void)printf("%s %s at %s\n", words.name, words.dry_run ? "would end" : "ends",
 		     str_from_instant(request.deadline_s, date, sizeof(date)));

@@ -230,7 +230,7 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 	}
 	if (!serve_is_valid(&request, n)) {
 		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
-			     "not a request of this version of mayfly", -1);
+			     CTL_OTHER_VERSION, -1);
 		return;
 	}
 	switch (request.type) {

@@ -109,3 +109,20 @@ int labels_put(char labels[SPEC_LABELS_SIZE], const char *word, struct err *err)
 		       SPEC_LABELS_SIZE - (from + line_len + (used - to)));
 	return 0;
 }
+
+bool labels_drop(char labels[SPEC_LABELS_SIZE], const char *key)
+{
+	const char *at = labels, *next;
+	size_t from, to, used = strlen(labels);
+	struct label label;
+
+	while ((next = labels_next(at, &label)) && strcmp(label.key, key) != 0)
+		at = next;
+	if (!next)
+		return false;
+	from = (size_t)(at - labels);
+	to = (size_t)(next - labels);
+	memmove(labels + from, labels + to, used - to);
+	memset(labels + from + (used - to), 0, to - from); /* unused bytes are zero */
+	return true;
+}

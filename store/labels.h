@@ -20,6 +20,9 @@
 /* Put word ("KEY=VALUE") into labels, in place of the key's earlier value. 0, or -1 with err (ERR_USAGE). */
 int labels_put(char labels[SPEC_LABELS_SIZE], const char *word, struct err *err);
 
+/* Take the label of that key out. False: there is none. */
+bool labels_drop(char labels[SPEC_LABELS_SIZE], const char *key);
+
 /* Does labels hold what filter asks for: "KEY", whatever its value, or "KEY=VALUE"? */
 bool labels_match(const char *labels, const char *filter);
 

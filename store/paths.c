@@ -25,6 +25,15 @@ const char *paths_spool(const struct host_config *host, const char *id, char out
 	return paths_join(out, host->state_dir, "spool", id);
 }
 
+const char *paths_spool_name(const struct host_config *host, const char *name, char out[PATHS_SIZE])
+{
+	char leaf[STR_NAME_MAX + 8];
+	int n = snprintf(leaf, sizeof(leaf), "%s.name", name);
+
+	BUG_ON(n < 0 || (size_t)n >= sizeof(leaf));
+	return paths_join(out, host->state_dir, "spool", leaf);
+}
+
 const char *paths_sandbox(const struct host_config *host, const char *id, const char *file,
 			  char out[PATHS_SIZE])
 {

@@ -12,6 +12,9 @@
 #define PATHS_SIZE (SPEC_PATH_SIZE + 96)
 
 const char *paths_spool(const struct host_config *host, const char *id, char out[PATHS_SIZE]);
+/* The link to a spec in the spool that waits for a unit of this name. */
+const char *paths_spool_name(const struct host_config *host, const char *name,
+			     char out[PATHS_SIZE]);
 /* file below STATE_DIR/sandboxes/ID; NULL: the directory itself. */
 const char *paths_sandbox(const struct host_config *host, const char *id, const char *file,
 			  char out[PATHS_SIZE]);

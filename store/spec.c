@@ -156,3 +156,17 @@ int spec_write_spool(const struct spec *spec, struct err *err)
 		return err_sys(err, "can't open %s", dir);
 	return fd_replace_file(dirfd, spec->id, 0600, spec, sizeof(*spec), err);
 }
+
+int spec_write_sandbox(const struct spec *spec, struct err *err)
+{
+	char dir[PATHS_SIZE];
+	auto_fd dirfd = -1;
+
+	if (spec_check(spec, err) < 0)
+		return -1;
+	dirfd = open(paths_sandbox(&spec->host, spec->id, NULL, dir),
+		     O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_sys(err, "can't open %s", dir);
+	return fd_replace_file(dirfd, "spec", 0600, spec, sizeof(*spec), err);
+}

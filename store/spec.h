@@ -18,4 +18,7 @@ int spec_read(const char *path, struct spec *spec, struct err *err);
 /* Write a checked spec as STATE_DIR/spool/ID (0600, durable). Makes the directories. 0, or -1 with err. */
 int spec_write_spool(const struct spec *spec, struct err *err);
 
+/* Replace the spec of a sandbox that is there, durably and at once. 0, or -1 with err. */
+int spec_write_sandbox(const struct spec *spec, struct err *err);
+
 #endif

@@ -63,6 +63,23 @@ struct ctl_request {
 	char reason[256 - 28 - (STR_NAME_MAX + 1)];
 };
 
+/* What a keeper answers (CTL_ERROR, ERR_USAGE) to a packet that isn't a request of its version. */
+#define CTL_OTHER_VERSION "not a request of this version of mayfly"
+
+/*
+ * A keeper outlives the upgrade of its CLI. Version 1 knew RENEW to WAIT, and no timeout_s; a CLI that is told
+ * CTL_OTHER_VERSION asks again in its words.
+ */
+struct ctl_request_v1 {
+	uint32_t version; /* 1 */
+	uint32_t type;
+	int64_t deadline_s;
+	uint32_t port;
+	uint32_t force;
+	char who[STR_NAME_MAX + 1];
+	char reason[256 - 24 - (STR_NAME_MAX + 1)];
+};
+
 /* Why a sandbox ended; stored in the file `end` of its state directory as struct end_record, and told by CTL_ENDED. */
 enum end_reason {
 	END_DESTROYED = 1,
@@ -86,5 +103,6 @@ enum end_reason {
 
 static_assert(sizeof(struct ctl_record) == 512, "ABI");
 static_assert(sizeof(struct ctl_request) == 256, "ABI");
+static_assert(sizeof(struct ctl_request_v1) == 256, "ABI");
 
 #endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#ifndef CLI_MANY_H
+#define CLI_MANY_H
+
+#include "base/err.h"
+
+/* Several names: all that can be done is done, then each failure is told. */
+struct many {
+	struct err last; /* ERR_NONE: none failed yet */
+	int code;	 /* what they have in common */
+};
+
+/* A failure: those before it are printed. */
+void many_failed(struct many *many, const struct err *err);
+
+/* The verb's own: 0, or -1 with err, the last one, which main prints. Different codes are ERR_FAILED together. */
+int many_result(const struct many *many, struct err *err);
+
+#endif

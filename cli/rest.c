@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "cli/rest.h"
+
+#include <string.h>
+
+#include "base/fd.h"
+#include "cli/resolv.h"
+#include "store/entry.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/rest.h"
+#include "store/spec.h"
+
+struct today {
+	const struct config *config;
+	struct spec *spec;
+};
+
+/* The host's part, the initrd (its mayfly-init goes with the keeper) and the resolvers are the host's, not the sandbox's. */
+static int as_of_today(struct spec *spec, void *arg, struct err *err)
+{
+	const struct today *today = arg;
+
+	spec->host = today->config->host;
+	memset(spec->initrd, 0, sizeof(spec->initrd));
+	if (!str_copy(spec->initrd, sizeof(spec->initrd), today->config->initrd))
+		return err_set(err, ERR_USAGE, "paths.initrd %s: too long", today->config->initrd);
+	memset(spec->resolvers, 0, sizeof(spec->resolvers));
+	resolv_choose(today->config->resolvers, spec->resolvers);
+	*today->spec = *spec;
+	return 0;
+}
+
+int rest_prepare(const struct config *config, const char *name, const char *id, struct spec *spec,
+		 struct err *err)
+{
+	struct today today = { .config = config, .spec = spec };
+	bool running;
+
+	if (rest_change(&config->host, name, id, as_of_today, &today, &running, err) < 0)
+		return -1;
+	return running ? err_set(err, ERR_FAILED, "%s runs already", name) : 0;
+}
+
+/* One that runs is read by nobody until its next start: claim.lock keeps two writers apart. */
+static int change_running(const struct host_config *host, struct store_entry *entry,
+			  rest_change_fn *change, void *arg, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+
+	if (claim < 0 ||
+	    spec_read(paths_sandbox(host, entry->id, "spec", path), &entry->spec, err) < 0 ||
+	    change(&entry->spec, arg, err) < 0)
+		return -1;
+	return spec_write_sandbox(&entry->spec, err);
+}
+
+static int change_at_rest(const struct host_config *host, struct store_entry *entry,
+			  rest_change_fn *change, void *arg, struct err *err)
+{
+	static struct spec before;
+	char id[ID_SIZE];
+	int rc, lock;
+
+	memcpy(id, entry->id, sizeof(id));
+	lock = rest_take(host, id, entry, err);
+	if (lock < 0)
+		return -1;
+	before = entry->spec;
+	rc = change(&entry->spec, arg, err);
+	if (rc == 0 && memcmp(&before, &entry->spec, sizeof(before)) != 0)
+		rc = spec_write_sandbox(&entry->spec, err);
+	lock_unclaim(host, id, &lock);
+	explicit_bzero(&before, sizeof(before));
+	return rc;
+}
+
+int rest_change(const struct host_config *host, const char *name, const char *id,
+		rest_change_fn *change, void *arg, bool *running, struct err *err)
+{
+	static struct store_entry entry; /* too large for a stack */
+	int rc = entry_load(host, id, &entry, err);
+
+	if (rc < 0)
+		return -1;
+	*running = entry.state == STORE_RUNNING;
+	if (entry.has_spec && !(entry.spec.flags & SPEC_DURABLE))
+		rc = err_set(err, ERR_FAILED,
+			     "it is gone with its process, and never starts again");
+	else if (*running)
+		rc = change_running(host, &entry, change, arg, err);
+	else
+		rc = change_at_rest(host, &entry, change, arg, err);
+	explicit_bzero(&entry, sizeof(entry));
+	return rc < 0 ? err_wrap(err, "%s", name) : 0;
+}
