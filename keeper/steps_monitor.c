@@ -140,6 +140,12 @@ int steps_monitor(struct keeper *k, struct err *err)
 			    k->plan.uid);
 }
 
+static struct launch_rate steps_rate(const struct spec_rate *rate)
+{
+	return (struct launch_rate){ rate->bytes_per_s, rate->burst_bytes, rate->ops_per_s,
+				     rate->burst_ops };
+}
+
 static void steps_record(const struct keeper *k, struct launch_record *record)
 {
 	const struct spec *spec = &k->spec;
@@ -156,6 +162,9 @@ static void steps_record(const struct keeper *k, struct launch_record *record)
 		.guest_cid = STEPS_GUEST_CID,
 		.disks[0] = { .flags = LAUNCH_DISK_READ_ONLY, .id = "image" },
 	};
+	record->rates[LAUNCH_BUCKET_NET_RX] = steps_rate(&spec->net_rx_rate);
+	record->rates[LAUNCH_BUCKET_NET_TX] = steps_rate(&spec->net_tx_rate);
+	record->rates[LAUNCH_BUCKET_DISK] = steps_rate(&spec->disk_rate);
 	if (spec->disk_bytes)
 		record->disks[1] = (struct launch_disk){ .id = "disk" };
 	if (spec->flags & SPEC_NET)

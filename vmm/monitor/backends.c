@@ -82,9 +82,14 @@ static ssize_t backend_tap_send(void *ctx, const struct iovec *iov, int n)
 
 static ssize_t backend_tap_recv(void *ctx, const struct iovec *iov, int n)
 {
-	ssize_t done = readv(LAUNCH_FD_TAP, iov, n);
+	struct bucket *limit = ctx;
+	ssize_t done;
 
-	(void)ctx;
+	if (limit != NULL && !bucket_is_open(limit))
+		return -EAGAIN;
+	done = readv(LAUNCH_FD_TAP, iov, n);
+	if (limit != NULL && done > 0)
+		bucket_take(limit, (uint64_t)done);
 	return done < 0 ? -errno : done;
 }
 

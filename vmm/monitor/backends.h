@@ -28,7 +28,8 @@ extern const struct blk_backend backend_disk_ops;
 /* Size of disk `index`; its descriptor can be written to unless it is read-only. 0, or -1 with err. */
 int backend_disk_open(struct backend_disk *disk, uint32_t index, bool read_only, struct err *err);
 
-/* The tap on LAUNCH_FD_TAP; ctx is unused. Sets the header's length, the offloads that every driver takes, no blocking. 0, or -1 with err. */
+/* The tap on LAUNCH_FD_TAP; ctx is the struct bucket that received packets take from, or NULL: while it is shut there is
+ * nothing to receive. Sets the header's length, the offloads that every driver takes, no blocking. 0, or -1 with err. */
 extern const struct net_backend backend_tap_ops;
 int backend_tap_open(struct err *err);
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 
 int event_open(int *fd, struct err *err)
@@ -21,10 +22,22 @@ void event_raise(int fd)
 	(void)!writev(fd, &iov, 1);
 }
 
-void event_clear(int fd)
+uint64_t event_clear(int fd)
 {
-	uint64_t count;
+	uint64_t count = 0;
 	const struct iovec iov = { &count, sizeof(count) };
 
 	(void)!readv(fd, &iov, 1);
+	return count;
+}
+
+int event_open_clock(int *fd, uint32_t ticks_per_s, struct err *err)
+{
+	const struct timespec tick = { 0, 1000000000 / (long)ticks_per_s };
+	const struct itimerspec period = { tick, tick };
+
+	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (*fd < 0 || timerfd_settime(*fd, 0, &period, NULL) < 0)
+		return err_sys(err, "clock of the rate limits");
+	return 0;
 }

@@ -4,6 +4,8 @@
  * One round: with the lock held, ask each device what it waits for and make the poll set; without it, wait; with it
  * again, serve what came. A vCPU thread may change what a device waits for between two rounds, but never without a
  * doorbell or the wake event, which end the wait.
+ *
+ * A queue whose rate limit lets nothing pass isn't waited for, nor is the tap; the clock is, until they may again.
  */
 #include "vmm/monitor/loop.h"
 
@@ -16,7 +18,7 @@
 #include "vmm/monitor/channel.h"
 #include "vmm/monitor/event.h"
 
-#define LOOP_MAX_FDS	      (3 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
+#define LOOP_MAX_FDS	      (4 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
 #define LOOP_MESSAGES_A_ROUND 4
 
 /* What a polled descriptor is: the function to call when it is ready, and what it is about. */
@@ -58,8 +60,9 @@ static void loop_serve_doorbell(struct machine *machine, uint32_t slot, uint32_t
 
 	(void)events;
 	event_clear(device->doorbell_fd[queue]);
-	if (device->dev->model->kick(device->dev, queue))
-		event_raise(device->doorbell_fd[queue]); /* the rest after the others' turn */
+	/* the rest after the others' turn, or when the limit lets it */
+	if (device->dev->model->kick(device->dev, queue) || virtio_dev_is_held(device->dev, queue))
+		event_raise(device->doorbell_fd[queue]);
 }
 
 static void loop_serve_tap(struct machine *machine, uint32_t slot, uint32_t queue, short events)
@@ -127,17 +130,39 @@ static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t 
 	}
 }
 
-static void loop_add_devices(struct loop *loop, const struct machine *machine)
+/* Every round reads the clock anyway. */
+static void loop_serve_clock(struct machine *machine, uint32_t slot, uint32_t queue, short events)
 {
+	(void)machine;
+	(void)slot;
+	(void)queue;
+	(void)events;
+}
+
+static void loop_add_devices(struct loop *loop, struct machine *machine)
+{
+	const struct bucket *rx = machine_limit(machine, LAUNCH_BUCKET_NET_RX);
+	bool held = false;
+
 	for (uint32_t slot = 0; slot < MACHINE_SLOTS; slot++) {
 		const struct machine_device *device = &machine->devices[slot];
 
-		for (uint32_t q = 0; device->dev != NULL && q < device->dev->model->n_queues; q++)
-			loop_add(loop, device->doorbell_fd[q], POLLIN, loop_serve_doorbell, slot,
-				 q);
+		for (uint32_t q = 0; device->dev != NULL && q < device->dev->model->n_queues; q++) {
+			if (virtio_dev_is_held(device->dev, q))
+				held = true;
+			else
+				loop_add(loop, device->doorbell_fd[q], POLLIN, loop_serve_doorbell,
+					 slot, q);
+		}
 	}
-	if (machine->devices[MACHINE_NET].dev != NULL && net_wants_rx(&machine->net))
-		loop_add(loop, LAUNCH_FD_TAP, POLLIN, loop_serve_tap, 0, 0);
+	if (machine->devices[MACHINE_NET].dev != NULL && net_wants_rx(&machine->net)) {
+		if (rx != NULL && !bucket_is_open(rx))
+			held = true;
+		else
+			loop_add(loop, LAUNCH_FD_TAP, POLLIN, loop_serve_tap, 0, 0);
+	}
+	if (held)
+		loop_add(loop, machine->clock_fd, POLLIN, loop_serve_clock, 0, 0);
 }
 
 static void loop_add_streams(struct loop *loop, const struct machine *machine)
@@ -182,6 +207,7 @@ noreturn void loop_run(struct machine *machine)
 		if (ppoll(loop.fds, loop.n, NULL, NULL) < 0)
 			continue; /* EINTR */
 		machine_lock(machine);
+		machine_refill(machine);
 		for (nfds_t i = 0; i < loop.n; i++) {
 			if (loop.fds[i].revents != 0)
 				loop.what[i].serve(machine, loop.what[i].slot, loop.what[i].queue,

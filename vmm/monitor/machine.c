@@ -16,6 +16,37 @@
 
 static_assert(MACHINE_SLOTS <= LAYOUT_MAX_DEVICES, "each device has a window and a line");
 
+/* ---- rate limits */
+
+static int machine_open_buckets(struct machine *m, struct err *err)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < LAUNCH_BUCKETS; i++) {
+		const struct launch_rate *rate = &m->record.rates[i];
+
+		bucket_init(&m->buckets[i],
+			    (struct bucket_rate){ rate->bytes_per_s, rate->burst_bytes },
+			    (struct bucket_rate){ rate->ops_per_s, rate->burst_ops });
+		any |= bucket_is_limited(&m->buckets[i]);
+	}
+	m->clock_fd = -1;
+	return any ? event_open_clock(&m->clock_fd, BUCKET_TICKS_PER_S, err) : 0;
+}
+
+struct bucket *machine_limit(struct machine *m, enum launch_bucket bucket)
+{
+	return bucket_is_limited(&m->buckets[bucket]) ? &m->buckets[bucket] : NULL;
+}
+
+void machine_refill(struct machine *m)
+{
+	const uint64_t ticks = m->clock_fd < 0 ? 0 : event_clear(m->clock_fd);
+
+	for (uint32_t i = 0; ticks > 0 && i < LAUNCH_BUCKETS; i++)
+		bucket_refill(&m->buckets[i], ticks);
+}
+
 /* ---- the devices: each opens its backend and returns the device that the guest will see in *dev */
 
 static int machine_open_disk(struct machine *m, uint32_t slot, struct virtio_irq irq,
@@ -31,6 +62,7 @@ static int machine_open_disk(struct machine *m, uint32_t slot, struct virtio_irq
 		return -1;
 	config.capacity_bytes = m->disk[i].capacity_bytes;
 	blk_init(&m->blk[i], &m->mem, irq, &backend_disk_ops, &m->disk[i], &config);
+	m->blk[i].dev.limits[0] = machine_limit(m, LAUNCH_BUCKET_DISK);
 	*dev = &m->blk[i].dev;
 	return 0;
 }
@@ -41,7 +73,9 @@ static int machine_open_net(struct machine *m, uint32_t slot, struct virtio_irq 
 	(void)slot;
 	if (backend_tap_open(err) < 0)
 		return -1;
-	net_init(&m->net, &m->mem, irq, &backend_tap_ops, NULL, m->record.mac);
+	net_init(&m->net, &m->mem, irq, &backend_tap_ops, machine_limit(m, LAUNCH_BUCKET_NET_RX),
+		 m->record.mac);
+	m->net.dev.limits[NET_QUEUE_TX] = machine_limit(m, LAUNCH_BUCKET_NET_TX);
 	*dev = &m->net.dev;
 	return 0;
 }
@@ -171,7 +205,8 @@ int machine_open(struct machine *m, struct err *err)
 	m->n_vcpus = m->record.n_vcpus;
 	BUG_ON(pthread_mutex_init(&m->lock, NULL) != 0);
 	if (load_memory(&m->mem, m->record.memory_bytes, err) < 0 ||
-	    vm_open(&m->vm, LAUNCH_FD_KVM, &m->mem, err) < 0 || event_open(&m->wake_fd, err) < 0)
+	    vm_open(&m->vm, LAUNCH_FD_KVM, &m->mem, err) < 0 || event_open(&m->wake_fd, err) < 0 ||
+	    machine_open_buckets(m, err) < 0)
 		return -1;
 	backend_streams_init(&m->streams, m->wake_fd);
 	BUG_ON(!cmdline_init(cmdline, sizeof(cmdline), m->record.cmdline));

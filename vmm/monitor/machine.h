@@ -58,6 +58,9 @@ struct machine {
 	struct machine_end end; /* under lock */
 	uint64_t n_absent;	/* accesses to ports and windows that nothing answers; under lock */
 
+	int clock_fd; /* ticks for the buckets; -1: none of them has a limit */
+	struct bucket buckets[LAUNCH_BUCKETS]; /* I/O thread */
+
 	struct machine_device devices[MACHINE_SLOTS];
 	struct blk blk[LAUNCH_MAX_DISKS];
 	struct net net;
@@ -73,6 +76,12 @@ struct machine {
 
 /* Build all of it for machine->record; the guest's first instruction is then only a KVM_RUN away. 0, or -1 with err. */
 int machine_open(struct machine *machine, struct err *err);
+
+/* A bucket that limits something, or NULL. */
+struct bucket *machine_limit(struct machine *machine, enum launch_bucket bucket);
+
+/* Fill the buckets for the time that has gone by. I/O thread. */
+void machine_refill(struct machine *machine);
 
 /* Close what is needed no more: /dev/kvm, kernel, initrd, and the console's ring, which stays mapped
  * and can't grow any more. */

@@ -61,15 +61,22 @@ void virtio_dev_notify(struct virtio_dev *dev, uint32_t q)
 		raise_irq(dev, VIRTIO_MMIO_INT_VRING);
 }
 
+bool virtio_dev_is_held(const struct virtio_dev *dev, uint32_t q)
+{
+	return dev->limits[q] != NULL && !bucket_is_open(dev->limits[q]);
+}
+
 bool virtio_dev_pop(struct virtio_dev *dev, uint32_t q, struct virtq_chain *chain)
 {
 	enum virtq_result result;
 
-	if (!virtio_dev_active(dev))
+	if (!virtio_dev_active(dev) || virtio_dev_is_held(dev, q))
 		return false;
 	result = virtq_pop(&dev->queues[q], dev->mem, chain);
 	if (result == VIRTQ_BROKEN)
 		virtio_dev_fail(dev);
+	if (result == VIRTQ_CHAIN && dev->limits[q] != NULL)
+		bucket_take(dev->limits[q], (uint64_t)chain->readable_len + chain->writable_len);
 	return result == VIRTQ_CHAIN;
 }
 

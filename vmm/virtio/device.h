@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/mem.h"
+#include "vmm/virtio/bucket.h"
 #include "vmm/virtio/virtq.h"
 
 /*
@@ -53,6 +54,9 @@ struct virtio_dev {
 	const struct mem *mem;
 	struct virtio_irq irq;
 	struct virtq queues[VIRTIO_MAX_QUEUES];
+	/* NULL, or what chains of the queue take from: while it is shut none is taken, and whoever
+	 * refills it kicks again. The machine sets it after init. */
+	struct bucket *limits[VIRTIO_MAX_QUEUES];
 	uint64_t features;	  /* offered */
 	uint64_t driver_features; /* negotiated */
 	uint32_t status;	  /* virtio 1.2 §2.1 */
@@ -73,11 +77,14 @@ void virtio_dev_fail(struct virtio_dev *dev);
 /* The config space reads otherwise from now on: tell the driver. */
 void virtio_dev_config_changed(struct virtio_dev *dev);
 
+/* True while the queue's limit lets nothing pass. */
+bool virtio_dev_is_held(const struct virtio_dev *dev, uint32_t q);
+
 /* True between DRIVER_OK and a reset or failure. */
 bool virtio_dev_active(const struct virtio_dev *dev);
 
 /* Take the next chain of queue q; false when there is none, the device isn't active, or now has
- * failed. */
+ * failed, or the queue is held. */
 bool virtio_dev_pop(struct virtio_dev *dev, uint32_t q, struct virtq_chain *chain);
 
 /* Handles one chain; the bytes written to it, or VIRTIO_FAULT: the guest broke the rules. */
