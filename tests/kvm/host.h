@@ -291,6 +291,18 @@ static inline int run_case(const struct test *test)
 
 /* ---- what the host does meanwhile ---- */
 
+static inline void wait_for_console(const struct run *run, const char *text)
+{
+	const char *ring = (const char *)(run->ring + 1);
+
+	for (int i = 0; i < TIMEOUT_MS / 20; i++) {
+		if (strstr(ring, text) != NULL)
+			return;
+		(void)usleep(20000);
+	}
+	fail("the guest doesn't get there");
+}
+
 /* A tap of its own in a network namespace of its own. */
 static inline void make_tap(struct run *run)
 {

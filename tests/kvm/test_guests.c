@@ -7,6 +7,8 @@
  */
 #include "tests/kvm/host.h"
 
+#include <sys/stat.h>
+
 #include <elf.h>
 
 /* ---- the cases ---- */
@@ -18,8 +20,12 @@ static void fill_disk(struct run *run)
 
 static void check_disk(struct run *run)
 {
+	struct stat st;
 	char text[15];
 
+	must(fstat(run->disks[0], &st), "fstat");
+	if (st.st_blocks != 8) /* of all that was written the first page is left */
+		fail("the holes aren't on the disk");
 	must((int)pread(run->disks[0], text, sizeof(text), 7 * 512), "pread");
 	if (memcmp(text, "from the guest", sizeof(text)) != 0)
 		fail("the guest's sector isn't on the disk");
@@ -45,6 +51,14 @@ static void play_peer(struct run *run)
 	expect_frame(run->tap_peer, "ping");
 	must((int)send(run->tap_peer, pong, sizeof(pong), 0), "send");
 	expect_frame(run->tap_peer, "pong");
+}
+
+static void play_balloon(struct run *run)
+{
+	wait_for_console(run, "ok no target");
+	send_message(run, LAUNCH_MSG_BALLOON, 4, NULL, 0, -1);
+	wait_for_console(run, "ok 4 MiB are wanted");
+	send_message(run, LAUNCH_MSG_BALLOON, UINT32_MAX, NULL, 0, -1);
 }
 
 static void talk(struct run *run)
@@ -126,6 +140,9 @@ static const struct test tests[] = {
 	  .end = LAUNCH_END_RESET },
 	{ GUEST("vsock"), LAUNCH_VSOCK, .meanwhile = talk, .end = LAUNCH_END_RESET },
 	{ GUEST("ports"), .end = LAUNCH_END_RESET },
+	{ GUEST("balloon"), LAUNCH_BALLOON, .meanwhile = play_balloon, .end = LAUNCH_END_RESET },
+	{ "every register at every width", "registers", LAUNCH_NET | LAUNCH_VSOCK | LAUNCH_BALLOON,
+	  .n_disks = 2, .prepare = make_tap, .end = LAUNCH_END_RESET },
 	{ GUEST("hostile"), .end = LAUNCH_END_RESET },
 	{ GUEST("long64"), .prepare = give_initrd, .end = LAUNCH_END_RESET },
 	{ "keeper lost", "halt", .end = LAUNCH_END_KEEPER_LOST },

@@ -16,18 +16,6 @@
 #define QUIET_US    1000000
 #define QUIET_TICKS 20 /* of 100 a second */
 
-static void wait_for_console(const struct run *run, const char *text)
-{
-	const char *ring = (const char *)(run->ring + 1);
-
-	for (int i = 0; i < TIMEOUT_MS / 20; i++) {
-		if (strstr(ring, text) != NULL)
-			return;
-		(void)usleep(20000);
-	}
-	fail("the guest doesn't get there");
-}
-
 /* Ticks of CPU that the I/O thread, its first, has used. */
 static long io_ticks(const struct run *run)
 {

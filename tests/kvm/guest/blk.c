@@ -6,13 +6,16 @@
 
 #include <linux/virtio_mmio.h>
 
-#define BLK_IN	   0u
-#define BLK_OUT	   1u
-#define BLK_FLUSH  4u
-#define BLK_GET_ID 8u
+#define BLK_IN	    0u
+#define BLK_OUT	    1u
+#define BLK_FLUSH   4u
+#define BLK_GET_ID  8u
+#define BLK_DISCARD 11u
+#define BLK_ZEROES  13u
 
 #define F_RO	(1u << 5)
 #define F_FLUSH (1u << 9)
+#define F_ZERO	(1u << 13 | 1u << 14) /* discard, write zeroes */
 
 static struct guest_queue queues[2];
 static uint8_t sector[512], id[20], status;
@@ -48,6 +51,37 @@ static void start(uint32_t disk, uint32_t features)
 	guest_check(guest_read(guest_window(slot), VIRTIO_MMIO_CONFIG) == 2048, "capacity");
 }
 
+/* The host looks for the hole. Write zeroes that keep their place can't be had on its tmpfs, and isn't pretended. */
+static void check_zero(void)
+{
+	static struct {
+		uint64_t sector;
+		uint32_t n, flags;
+	} seg;
+	uint32_t sum = 0;
+
+	memset(sector, 'z', sizeof(sector));
+	for (uint32_t i = 0; i < 16; i++)
+		sum += request(0, BLK_OUT, 1024 + i, sector, 512, false);
+	guest_check(sum == 0, "16 sectors written");
+	seg.sector = 1024;
+	seg.n = 8;
+	guest_check(request(0, BLK_DISCARD, 0, &seg, 16, false) == 0, "discard");
+	guest_check(request(0, BLK_IN, 1031, sector, 512, true) == 0 && sector[0] == 0 &&
+			    sector[511] == 0,
+		    "reads as zeroes");
+	guest_check(request(0, BLK_IN, 1032, sector, 512, true) == 0 && sector[0] == 'z',
+		    "and no further");
+	seg.sector = 1032;
+	seg.flags = 1;
+	guest_check(request(0, BLK_DISCARD, 0, &seg, 16, false) == 2, "discard has no flags");
+	guest_check(request(0, BLK_ZEROES, 0, &seg, 16, false) == 0, "write zeroes, unmapped");
+	seg.flags = 0;
+	guest_check(request(0, BLK_ZEROES, 0, &seg, 16, false) == 2, "write zeroes, kept");
+	seg.sector = 2047;
+	guest_check(request(0, BLK_DISCARD, 0, &seg, 16, false) == 1, "discard behind the last");
+}
+
 static void check_last_sectors(void)
 {
 	guest_check(request(0, BLK_IN, 2047, sector, 512, true) == 0, "last sector");
@@ -60,7 +94,7 @@ static void check_last_sectors(void)
 void guest_main(void)
 {
 	guest_console_start();
-	start(0, F_FLUSH);
+	start(0, F_FLUSH | F_ZERO);
 	guest_check(request(0, BLK_IN, 5, sector, 512, true) == 0 &&
 			    memcmp(sector, "from the host", 13) == 0,
 		    "read");
@@ -72,6 +106,7 @@ void guest_main(void)
 		    "id");
 	guest_check(request(0, 99, 0, sector, 512, true) == 2, "unknown request");
 	check_last_sectors();
+	check_zero();
 	start(1, F_RO);
 	guest_check(request(1, BLK_IN, 0, sector, 512, true) == 0, "read of the read-only disk");
 	guest_check(request(1, BLK_OUT, 0, sector, 512, false) == 1, "write to the read-only disk");

@@ -13,7 +13,15 @@
  * compares; it ends by a triple fault when guest_main returns.
  * Guest code may be emulated at a microsecond an instruction: short loops, no copying.
  */
-enum guest_slot { SLOT_DISK0, SLOT_DISK1, SLOT_NET = 4, SLOT_VSOCK, SLOT_CONSOLE, SLOT_RNG };
+enum guest_slot {
+	SLOT_DISK0,
+	SLOT_DISK1,
+	SLOT_NET = 4,
+	SLOT_VSOCK,
+	SLOT_CONSOLE,
+	SLOT_RNG,
+	SLOT_BALLOON
+};
 
 #define GUEST_RING 16
 
