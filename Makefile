@@ -5,7 +5,8 @@
 # make demo     packages, guest kernel, image, programs; then one sandbox from create to nothing left (as root)
 # make test     the same, then every test (as root)
 # make bench    mayfly beside QEMU microvm
-# make install  copy programs, guest and units to /usr (DESTDIR moves it); make uninstall takes them away
+# make install  copy programs, guest and units to PREFIX (/usr) below DESTDIR; make uninstall takes them away
+# make deb      the Debian package, build/deb/mayfly_*.deb
 #
 # Every folder of FOLDERS becomes one archive per variant: its *.c but main.c. Variants: `host` (glibc, for CLI, keeper
 # and tools), `vmm` (musl, static-pie, for monitor and guest-init), `san` (ASan + UBSan, for unit tests), `fuzz` (clang).
@@ -262,13 +263,19 @@ bench: root deps
 docs: $(B)/host/bin/filtergen
 	$(Q)docs/blocks
 
-.PHONY: install uninstall
+PREFIX := /usr
+
+.PHONY: install uninstall deb
 install: deps
 	$(Q)$(MAKE) --no-print-directory all guest
-	$(Q)packaging/install $(DESTDIR)
+	$(Q)packaging/install --prefix $(PREFIX) $(DESTDIR)
 
 uninstall:
-	$(Q)packaging/install --remove $(DESTDIR)
+	$(Q)packaging/install --remove --prefix $(PREFIX) $(DESTDIR)
+
+deb: deps
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)packaging/deb
 
 clean:
 	rm -rf $(B)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -279,10 +280,31 @@ static int set(struct config *config, const struct config_key *key, const struct
 /* Is there a program or file beside ours that a built tree offers? */
 static bool find_beside(const char *exe_dir, const char *beside, char path[SPEC_PATH_SIZE])
 {
-	if (exe_dir == NULL || beside == NULL)
+	if (exe_dir == NULL)
 		return false;
 	return snprintf(path, SPEC_PATH_SIZE, "%s/%s", exe_dir, beside) < SPEC_PATH_SIZE &&
 	       access(path, F_OK) == 0;
+}
+
+/* Another PREFIX than /usr: its files stand as far from its programs as the defaults do from /usr/bin. */
+static bool find_installed(const char *exe_dir, const char *fallback, char path[SPEC_PATH_SIZE])
+{
+	char below[SPEC_PATH_SIZE], real[PATH_MAX];
+
+	if (exe_dir == NULL || strncmp(fallback, "/usr/", 5) != 0)
+		return false;
+	return snprintf(below, sizeof(below), "%s/../%s", exe_dir, fallback + 5) <
+		       (int)sizeof(below) &&
+	       realpath(below, real) != NULL && str_copy(path, SPEC_PATH_SIZE, real);
+}
+
+static const char *find_default(const char *exe_dir, const struct config_key *key,
+				char path[SPEC_PATH_SIZE])
+{
+	if (key->beside != NULL && (find_beside(exe_dir, key->beside, path) ||
+				    find_installed(exe_dir, key->fallback, path)))
+		return path;
+	return key->fallback;
 }
 
 void config_defaults(struct config *config, const char *exe_dir)
@@ -295,7 +317,7 @@ void config_defaults(struct config *config, const char *exe_dir)
 		const struct config_key *key = &config_keys[i];
 		struct toml_item item = {
 			.type = types[key->type].toml,
-			.string = find_beside(exe_dir, key->beside, path) ? path : key->fallback,
+			.string = find_default(exe_dir, key, path),
 			.integer = key->fallback_number,
 		};
 		int rc = set(config, key, &item, &err);
