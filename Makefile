@@ -187,6 +187,13 @@ $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(
 	$(Q)$(CXX) -fsanitize=address,undefined -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsystemd
 
+# the monitor's folder is no archive of theirs
+$(B)/tests/unit/test_attach: $(B)/san/obj/vmm/monitor/attach.o
+$(B)/tests/unit/test_attach: $(B)/san/obj/tests/unit/test_attach.o $(call archives,san,$(PURE))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lcmocka
+
 # a link of its own: the guest's configuration and the host's share names
 $(B)/tests/unit/test_guest_init: $(B)/san/obj/tests/unit/test_guest_init.o $(call archives,san,guest-init base)
 	@mkdir -p $(@D)

@@ -2,15 +2,15 @@
 /* Copyright The mayfly authors */
 
 /*
- * logs: the console ring of a running sandbox (struct launch_ring, written by its monitor), or the
- * tail that was kept of the last run. The head is the monitor's to write: nothing in it is believed
- * but how far it says to have come.
+ * logs: what was written, by whom.
+ * - console: the console ring of a running sandbox, or the tail that was kept of its last run. Its lines carry no times.
+ * - agent: the lines among those that mayfly-init wrote.
+ * - keeper: the keeper's own lines, each with its time, in two files of the state directory (base/log.h).
  */
 #include "cli/verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,186 +19,266 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
-#include "base/proto/launch.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/log_lines.h"
 #include "cli/target.h"
-#include "cli/text.h"
 #include "store/lock.h"
 #include "store/paths.h"
 
-#define CHUNK	   16384
-#define RING_MAX   (64u << 20)
-#define RING_TRIES 100 /* to read a chunk before the writer overtakes it */
+#define AGENT_PREFIX "mayfly-init: "
+
+enum { LOGS_TAIL = OPT_LONG + 1, LOGS_SINCE, LOGS_SOURCE };
 
 const struct opt verb_logs_options[] = {
 	{ 'f', "follow", NULL, "go on as it writes, until it ends" },
+	{ LOGS_TAIL, "tail", "N", "only the last N lines of what is there" },
+	{ LOGS_SINCE, "since", "DATE|DURATION",
+	  "only what was written since then (keeper's lines)" },
+	{ LOGS_SOURCE, "source", "console|agent|keeper",
+	  "whose lines: the guest's console (without it), mayfly-init's there, the keeper's" },
 	{ 0 },
 };
 
-struct output {
-	bool escape;
-	char rest[4]; /* the beginning of a character */
-	size_t n_rest;
+enum source { CONSOLE, AGENT, KEEPER };
+
+struct logs {
+	const struct host_config *host;
+	const char *name;
+	char id[ID_SIZE];
+	enum source source;
+	bool follow;
+	struct log_lines lines;
 };
 
-static int put(struct output *output, const char *bytes, size_t len, struct err *err)
-{
-	static char joined[CHUNK + 4], escaped[TEXT_ESCAPED_SIZE(CHUNK + 4)];
-	size_t used = len, n = len;
+static const struct timespec logs_pause = { .tv_nsec = 200000000 };
 
-	if (output->escape) {
-		memcpy(joined, output->rest, output->n_rest);
-		memcpy(joined + output->n_rest, bytes, len);
-		len += output->n_rest;
-		n = text_escape(joined, len, escaped, &used);
-		output->n_rest = len - used;
-		memcpy(output->rest, joined + used, output->n_rest);
-		bytes = escaped;
-	}
-	return fd_write_all(STDOUT_FILENO, bytes, n) < 0 ? err_sys(err, "can't write to stdout")
-							 : 0;
+static bool is_of_agent(const char *line, size_t len, int64_t since_s)
+{
+	(void)since_s;
+	return len >= sizeof(AGENT_PREFIX) - 1 &&
+	       memcmp(line, AGENT_PREFIX, sizeof(AGENT_PREFIX) - 1) == 0;
 }
 
-struct ring {
-	int fd;
-	uint64_t size; /* bytes behind the head, from the file's own size */
-	uint64_t at;   /* next byte to print, counted from the beginning of time */
-};
-
-static int ring_open(struct ring *ring, const char *path, struct err *err)
+/* A keeper's line begins with its time. */
+static bool is_since(const char *line, size_t len, int64_t since_s)
 {
-	struct stat st;
+	char date[STR_INSTANT_SIZE];
+	size_t n = 0;
+	int64_t at_s;
 
-	ring->at = 0;
-	ring->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (ring->fd < 0)
-		return err_sys(err, "%s", path);
-	if (fstat(ring->fd, &st) < 0 || st.st_size <= (off_t)sizeof(struct launch_ring) ||
-	    st.st_size > RING_MAX) {
-		fd_close(&ring->fd);
-		return err_set(err, ERR_FAILED, "%s: not a console ring", path);
+	while (n < len && n < sizeof(date) - 1 && line[n] != ' ') {
+		date[n] = line[n];
+		n++;
 	}
-	ring->size = (uint64_t)st.st_size - sizeof(struct launch_ring);
+	date[n] = '\0';
+	return !str_to_instant(date, &at_s) || at_s >= since_s;
+}
+
+static bool is_alive(const struct logs *logs)
+{
+	char lock[PATHS_SIZE];
+
+	return lock_is_held(paths_run(logs->host, logs->id, "lock", lock));
+}
+
+/* From a file to its end as it is now. */
+static int print_file(struct logs *logs, int fd, struct err *err)
+{
+	static char buf[RING_CHUNK];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		if (log_lines_put(&logs->lines, buf, (size_t)n, err) < 0)
+			return -1;
+	}
+	return n < 0 ? err_sys(err, "the log of %s", logs->name) : 0;
+}
+
+/* ---- console, agent */
+
+/* The keeper's lock tells the end; what was written just before is printed after it. */
+static int print_ring(struct logs *logs, struct ring *ring, struct err *err)
+{
+	bool alive = logs->follow && is_alive(logs);
+
+	if (log_lines_ring(&logs->lines, ring, err) < 0 || log_lines_end(&logs->lines, err) < 0)
+		return -1;
+	while (alive) {
+		(void)nanosleep(&logs_pause, NULL);
+		alive = is_alive(logs);
+		if (log_lines_ring(&logs->lines, ring, err) < 0)
+			return -1;
+	}
+	return log_lines_end(&logs->lines, err);
+}
+
+static int print_kept_console(struct logs *logs, struct err *err)
+{
+	char path[PATHS_SIZE];
+	auto_fd fd = open(paths_sandbox(logs->host, logs->id, "console-tail", path),
+			  O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_FAILED, "%s has written nothing yet", logs->name);
+	if (fd < 0)
+		return err_sys(err, "%s", path);
+	return print_file(logs, fd, err) < 0 ? -1 : log_lines_end(&logs->lines, err);
+}
+
+static int print_console(struct logs *logs, struct err *err)
+{
+	char path[PATHS_SIZE];
+	struct ring ring;
+	int rc;
+
+	if (ring_open(&ring, paths_run(logs->host, logs->id, "console", path), err) == 0) {
+		rc = print_ring(logs, &ring, err);
+		ring_close(&ring);
+		return rc;
+	}
+	if (err->os_errno == EACCES)
+		return err_set(err, ERR_FAILED,
+			       "%s: only root and the group %s may read its console", logs->name,
+			       logs->host->group);
+	return err->os_errno == ENOENT ? print_kept_console(logs, err) : -1;
+}
+
+/* ---- keeper */
+
+static int open_keeper_log(const struct logs *logs, const char *file, struct err *err)
+{
+	char path[PATHS_SIZE];
+	int fd = open(paths_sandbox(logs->host, logs->id, file, path), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES)
+		(void)err_set(err, ERR_FAILED, "%s: only root may read its keeper's log",
+			      logs->name);
+	else if (fd < 0)
+		(void)err_sys(err, "%s", path);
+	return fd;
+}
+
+/* A keeper that has begun a new file meanwhile: the old one has been read to its end. */
+static void follow_keeper_log(const struct logs *logs, int *fd)
+{
+	char path[PATHS_SIZE];
+	struct stat old, new;
+	struct err ignored;
+
+	if (fstat(*fd, &old) < 0 ||
+	    stat(paths_sandbox(logs->host, logs->id, LOG_FILE, path), &new) < 0 ||
+	    old.st_ino == new.st_ino)
+		return;
+	fd_close(fd);
+	*fd = open_keeper_log(logs, LOG_FILE, &ignored);
+}
+
+static int print_keeper(struct logs *logs, struct err *err)
+{
+	auto_fd fd = open_keeper_log(logs, LOG_FILE_OLD, err);
+	bool alive = logs->follow && is_alive(logs);
+
+	if (fd < 0 && err->os_errno != ENOENT)
+		return -1;
+	if (fd >= 0 && print_file(logs, fd, err) < 0)
+		return -1;
+	fd_close(&fd);
+	fd = open_keeper_log(logs, LOG_FILE, err);
+	if (fd < 0 && err->os_errno == ENOENT)
+		return err_set(err, ERR_FAILED, "the keeper of %s has said nothing yet",
+			       logs->name);
+	if (fd < 0 || print_file(logs, fd, err) < 0 || log_lines_end(&logs->lines, err) < 0)
+		return -1;
+	while (alive && fd >= 0) {
+		(void)nanosleep(&logs_pause, NULL);
+		alive = is_alive(logs);
+		if (print_file(logs, fd, err) < 0)
+			return -1;
+		follow_keeper_log(logs, &fd);
+	}
 	return 0;
 }
 
-/*
- * Up to CHUNK bytes into buf: their number, 0 when there are no more now, -1 on a read error. What
- * the writer has overtaken meanwhile is left out: the head is read again after the bytes.
- */
-static ssize_t ring_read(struct ring *ring, char *buf)
-{
-	struct launch_ring head;
-	uint64_t offset, n;
+/* ---- the command line */
 
-	for (int i = 0; i < RING_TRIES; i++) {
-		if (pread(ring->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
-			return -1;
-		if (head.written < ring->at) /* a writer that counts back has lost its say */
+static int take_source(struct logs *logs, const char *value, struct err *err)
+{
+	static const char *const names[] = { "console", "agent", "keeper" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			logs->source = (enum source)i;
 			return 0;
-		if (head.written - ring->at > ring->size)
-			ring->at = head.written - ring->size;
-		n = head.written - ring->at;
-		offset = ring->at % ring->size;
-		if (n > CHUNK)
-			n = CHUNK;
-		if (n > ring->size - offset)
-			n = ring->size - offset;
-		if (n == 0)
-			return 0;
-		if (pread(ring->fd, buf, n, (off_t)(sizeof(head) + offset)) != (ssize_t)n ||
-		    pread(ring->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
-			return -1;
-		if (head.written >= ring->at && head.written - ring->at > ring->size)
-			continue;
-		ring->at += n;
-		return (ssize_t)n;
+		}
 	}
-	return -1;
+	return err_set(err, ERR_USAGE, "--source %.40s: neither console, agent nor keeper", value);
 }
 
-/* What there is now; what is written meanwhile waits for the next call, else a guest that writes without end would be
- * printed without end. */
-static int print_now(struct ring *ring, struct output *output, struct err *err)
+static int take_since(struct logs *logs, const char *value, struct err *err)
 {
-	static char buf[CHUNK];
-	struct launch_ring head;
-	ssize_t n = pread(ring->fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? 1 : -1;
+	uint64_t ago_s;
 
-	while (n > 0 && ring->at < head.written && (n = ring_read(ring, buf)) > 0) {
-		if (put(output, buf, (size_t)n, err) < 0)
-			return -1;
-	}
-	return n < 0 ? err_set(err, ERR_FAILED, "the console ring can't be read") : 0;
+	if (str_to_duration(value, &ago_s))
+		logs->lines.since_s = time(NULL) - (int64_t)ago_s;
+	else if (!str_to_instant(value, &logs->lines.since_s))
+		return err_set(err, ERR_USAGE,
+			       "--since %.40s: write it as 30m, 2h or 2026-12-01T17:00Z", value);
+	logs->lines.wanted = is_since;
+	return 0;
 }
 
-/* The keeper's lock tells the end; what was written just before is printed after it. */
-static int print_ring(const struct host_config *host, const char *id, bool follow,
-		      struct output *output, struct err *err)
+static int take_option(struct logs *logs, int option, const char *value, struct err *err)
 {
-	const struct timespec pause = { .tv_nsec = 200000000 };
-	char path[PATHS_SIZE], lock[PATHS_SIZE];
-	struct ring ring;
-	bool alive;
-	int rc;
-
-	if (ring_open(&ring, paths_run(host, id, "console", path), err) < 0)
-		return -1;
-	(void)paths_run(host, id, "lock", lock);
-	do {
-		alive = follow && lock_is_held(lock);
-		rc = print_now(&ring, output, err);
-		if (rc == 0 && alive)
-			(void)nanosleep(&pause, NULL);
-	} while (rc == 0 && alive);
-	fd_close(&ring.fd);
-	return rc;
+	switch (option) {
+	case 'f':
+		logs->follow = true;
+		return 0;
+	case LOGS_TAIL:
+		if (!str_to_u64(value, LOG_LINES_MAX, &logs->lines.tail))
+			return err_set(err, ERR_USAGE, "--tail %.40s: not a number up to %d", value,
+				       LOG_LINES_MAX);
+		return 0;
+	case LOGS_SINCE:
+		return take_since(logs, value, err);
+	default:
+		return take_source(logs, value, err);
+	}
 }
 
-static int print_tail(const char *path, struct output *output, struct err *err)
+static int check_options(struct logs *logs, struct err *err)
 {
-	static char buf[CHUNK];
-	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(err, "%s", path);
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		if (put(output, buf, (size_t)n, err) < 0)
-			return -1;
-	}
-	return n < 0 ? err_sys(err, "%s", path) : 0;
+	if (logs->lines.wanted != NULL && logs->source != KEEPER)
+		return err_set(err, ERR_USAGE,
+			       "--since: a console's lines carry no times; it goes with --source "
+			       "keeper, for the others there is --tail");
+	if (logs->source == AGENT)
+		logs->lines.wanted = is_of_agent;
+	return 0;
 }
 
 int verb_logs(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
-	struct output output = { .escape = isatty(STDOUT_FILENO) == 1 };
-	char id[ID_SIZE], path[PATHS_SIZE], **words;
+	static struct logs logs;
 	const char *value;
-	bool follow = false;
+	char **words;
 	int option, n;
 
-	while ((option = opt_next(&opts, &value, err)) > 0)
-		follow = true;
+	logs = (struct logs){ .host = &cli->config.host, .lines.tail = LOG_LINES_ALL };
+	logs.lines.output.escape = isatty(STDOUT_FILENO) == 1;
+	while ((option = opt_next(&opts, &value, err)) > 0) {
+		if (take_option(&logs, option, value, err) < 0)
+			return -1;
+	}
 	if (option < 0)
 		return -1;
 	words = opt_rest(&opts, &n);
 	if (n != 1)
 		return cli_usage(cli, err, n < 1 ? "the name is missing" : "one name, please");
-	if (cli_begin(cli, err) < 0 || target_find(&cli->config.host, words[0], id, err) < 0)
+	logs.name = words[0];
+	if (check_options(&logs, err) < 0 || cli_begin(cli, err) < 0 ||
+	    target_find(&cli->config.host, words[0], logs.id, err) < 0)
 		return -1;
-	if (print_ring(&cli->config.host, id, follow, &output, err) == 0)
-		return 0;
-	if (err->os_errno == EACCES)
-		return err_set(err, ERR_FAILED,
-			       "%s: only root and the group %s may read its console", words[0],
-			       cli->config.host.group);
-	if (err->os_errno != ENOENT)
-		return -1;
-	if (print_tail(paths_sandbox(&cli->config.host, id, "console-tail", path), &output, err) <
-	    0)
-		return err->os_errno == ENOENT
-			       ? err_set(err, ERR_FAILED, "%s has written nothing yet", words[0])
-			       : -1;
-	return 0;
+	return logs.source == KEEPER ? print_keeper(&logs, err) : print_console(&logs, err);
 }

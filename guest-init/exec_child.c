@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "guest-init/environment.h"
 
 #define TTY_MODE 0620
 
@@ -24,18 +25,6 @@ static _Noreturn void fail(int code, const char *what)
 {
 	(void)dprintf(STDERR_FILENO, "%s: %s\n", what, err_errno_text(errno));
 	_exit(code);
-}
-
-static void set_environment(const struct passwd *pw, char *const *envs)
-{
-	(void)clearenv();
-	(void)setenv("HOME", pw->pw_dir, 1);
-	(void)setenv("USER", pw->pw_name, 1);
-	(void)setenv("LOGNAME", pw->pw_name, 1);
-	(void)setenv("SHELL", pw->pw_shell, 1);
-	(void)setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	for (size_t i = 0; envs[i] != NULL; i++)
-		(void)putenv(envs[i]);
 }
 
 static _Noreturn void become_command(const struct command *command, bool tty)
@@ -55,7 +44,9 @@ static _Noreturn void become_command(const struct command *command, bool tty)
 		fail(126, name);
 	if (chdir(command->cwd[0] != '\0' ? command->cwd : pw->pw_dir) < 0)
 		fail(126, command->cwd[0] != '\0' ? command->cwd : pw->pw_dir);
-	set_environment(pw, command->envs);
+	environment_set(pw);
+	for (size_t i = 0; command->envs[i] != NULL; i++)
+		(void)putenv(command->envs[i]);
 	(void)execvp(command->args[0], command->args);
 	fail(errno == ENOENT ? 127 : 126, command->args[0]);
 }

@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "guest-init/account.h"
 #include "guest-init/config.h"
+#include "guest-init/console.h"
 #include "guest-init/control.h"
 #include "guest-init/end.h"
 #include "guest-init/halt.h"
@@ -34,11 +35,13 @@
 #include "guest-init/say.h"
 #include "guest-init/service.h"
 
-#define GRACE_S 5u /* between SIGTERM and SIGKILL when the machine ends by itself */
+#define FIRST_SERVICE 4	 /* in the poll set */
+#define GRACE_S	      5u /* between SIGTERM and SIGKILL when the machine ends by itself */
 
 struct machine {
 	int signals, control, deadline;
 	int services[SERVICE_KINDS];
+	struct console console;
 };
 
 static void mark_first_user_code(void)
@@ -89,22 +92,24 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void reap_children(void)
+static void reap_children(struct machine *m)
 {
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		service_child_gone(pid);
+		console_child_gone(&m->console, pid);
+	}
 }
 
-static void on_signal(const struct machine *m)
+static void on_signal(struct machine *m)
 {
 	struct signalfd_siginfo info;
 
 	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGCHLD:
-			reap_children();
+			reap_children(m);
 			break;
 		case HALT_SIGNAL_POWEROFF:
 			end_machine(m->control, GUEST_END_POWEROFF, GRACE_S, "poweroff");
@@ -141,15 +146,17 @@ static void on_control(struct machine *m)
 static _Noreturn void serve(struct machine *m)
 {
 	for (;;) {
-		struct pollfd fds[3 + SERVICE_KINDS] = {
+		struct pollfd fds[FIRST_SERVICE + SERVICE_KINDS] = {
 			{ .fd = m->signals, .events = POLLIN },
 			{ .fd = m->control, .events = POLLIN },
 			{ .fd = m->deadline, .events = POLLIN },
+			{ .fd = m->console.fd, .events = POLLIN },
 		};
 
 		for (int i = 0; i < SERVICE_KINDS; i++)
-			fds[3 + i] = (struct pollfd){ .fd = m->services[i], .events = POLLIN };
-		if (poll(fds, 3 + SERVICE_KINDS, -1) < 0)
+			fds[FIRST_SERVICE + i] =
+				(struct pollfd){ .fd = m->services[i], .events = POLLIN };
+		if (poll(fds, FIRST_SERVICE + SERVICE_KINDS, -1) < 0)
 			continue;
 		if (fds[0].revents != 0)
 			on_signal(m);
@@ -157,8 +164,10 @@ static _Noreturn void serve(struct machine *m)
 			on_control(m);
 		if (fds[2].revents != 0)
 			end_machine(m->control, GUEST_END_DEADLINE, GRACE_S, "the date has come");
+		if (fds[3].revents != 0)
+			console_serve(&m->console);
 		for (int i = 0; i < SERVICE_KINDS; i++) {
-			if (fds[3 + i].revents != 0)
+			if (fds[FIRST_SERVICE + i].revents != 0)
 				service_accept((enum service_kind)i, m->services[i]);
 		}
 	}
@@ -219,5 +228,6 @@ int main(int argc, char **argv)
 	bring_up(&m);
 	if (m.control < 0 || control_ready(m.control) < 0)
 		say("the host can't be told that the machine is ready");
+	console_open(&m.console); /* the host doesn't wait for it */
 	serve(&m);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "keeper/keeper.h"
 #include "store/deadline.h"
@@ -180,6 +181,7 @@ int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char
 		(void)journal_event(k->journal_fd, &ignored, "renewal failed: %s", err->text);
 		return -1;
 	}
+	log_note("renewed until %s by %s: %s", text, who, reason);
 	(void)control_send(&k->control, GUEST_DEADLINE, &told, sizeof(told));
 	date_arm(k, 1);
 	return 0;

@@ -19,6 +19,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "jail/filter.h"
 #include "keeper/date.h"
@@ -125,6 +126,8 @@ static void life_patience(struct keeper *k, uint64_t ms)
 static void life_decide(struct keeper *k, uint32_t reason, const char *text)
 {
 	k->life.reason = reason;
+	log_note("ending: %s%s%s", status_reason_word(reason), text && text[0] ? ": " : "",
+		 text ? text : "");
 	if (text)
 		(void)str_copy(k->life.text, sizeof(k->life.text), text);
 	if (reason == END_EXPIRED)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "keeper/keeper.h"
 #include "keeper/pass.h"
@@ -58,6 +59,8 @@ void progress_tell(struct keeper *k, uint32_t type, uint32_t code, const char *t
 {
 	struct ctl_record record = progress_record(k->spec.id, k->spec.name, type, code, text);
 
+	if (type == CTL_STEP && code != 0)
+		log_note("%s", text);
 	if (k->progress_fd >= 0 && pass_send(k->progress_fd, &record, sizeof(record), -1) < 0)
 		fd_close(&k->progress_fd);
 }

@@ -143,13 +143,14 @@ static void serve_renew(struct keeper *k, struct serve_client *client,
 		serve_answer(k, client, CTL_OK, 0, "", -1);
 }
 
-static void serve_connect(struct keeper *k, struct serve_client *client,
-			  const struct ctl_request *request)
+/* The monitor gets one end of a stream with this message, the client the other. */
+static void serve_stream(struct keeper *k, struct serve_client *client, uint32_t type, uint32_t arg)
 {
-	struct launch_msg msg = { .type = LAUNCH_MSG_CONNECT, .arg = request->port };
+	struct launch_msg msg = { .type = type, .arg = arg };
 	int pair[2];
 
-	if (k->life.state != LIFE_RUNNING) {
+	if (k->life.state != LIFE_RUNNING &&
+	    !(k->life.state == LIFE_STARTING && type == LAUNCH_MSG_CONSOLE)) {
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
 		return;
 	}
@@ -182,6 +183,16 @@ static void serve_balloon(struct keeper *k, struct serve_client *client,
 		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
 			     "that is more than its memory; give less to the balloon", -1);
 	else if (pass_send(k->channel_fd, &msg, sizeof(msg), -1) < 0)
+		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not listen", -1);
+	else
+		serve_answer(k, client, CTL_OK, 0, "", -1);
+}
+
+static void serve_console_size(struct keeper *k, struct serve_client *client, uint32_t size)
+{
+	const struct launch_msg msg = { .type = LAUNCH_MSG_CONSOLE_SIZE, .arg = size };
+
+	if (pass_send(k->channel_fd, &msg, sizeof(msg), -1) < 0)
 		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "the monitor does not listen", -1);
 	else
 		serve_answer(k, client, CTL_OK, 0, "", -1);
@@ -229,8 +240,7 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 		return;
 	}
 	if (!serve_is_valid(&request, n)) {
-		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
-			     CTL_OTHER_VERSION, -1);
+		serve_answer(k, client, CTL_ERROR, ERR_USAGE, CTL_OTHER_VERSION, -1);
 		return;
 	}
 	switch (request.type) {
@@ -244,7 +254,13 @@ static void serve_request(struct keeper *k, struct serve_client *client)
 		serve_stop(k, client, &request);
 		break;
 	case CTL_CONNECT:
-		serve_connect(k, client, &request);
+		serve_stream(k, client, LAUNCH_MSG_CONNECT, request.port);
+		break;
+	case CTL_CONSOLE:
+		serve_stream(k, client, LAUNCH_MSG_CONSOLE, 0);
+		break;
+	case CTL_CONSOLE_SIZE:
+		serve_console_size(k, client, request.port);
 		break;
 	case CTL_BALLOON:
 		serve_balloon(k, client, &request);

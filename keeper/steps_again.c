@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "keeper/date.h"
 #include "keeper/steps.h"
@@ -55,11 +56,13 @@ int steps_state_again(struct keeper *k, struct err *err)
 
 int steps_journal_again(struct keeper *k, struct err *err)
 {
-	char date[STR_INSTANT_SIZE];
+	char date[STR_INSTANT_SIZE], dir[PATHS_SIZE];
 
 	k->journal_fd = journal_open(&k->spec.host, k->spec.id, false, err);
-	if (k->journal_fd < 0)
+	if (k->journal_fd < 0 ||
+	    log_keep(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
 		return -1;
+	log_note("starting again");
 	return journal_event(k->journal_fd, err, "starting name=%s until=%s", k->spec.name,
 			     str_from_instant(k->deadline.deadline_s, date, sizeof(date)));
 }

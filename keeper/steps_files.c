@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "keeper/date.h"
 #include "keeper/mke2fs.h"
@@ -97,6 +98,9 @@ int steps_journal(struct keeper *k, struct err *err)
 			  str_from_instant(k->spec.deadline_s, date, sizeof(date)),
 			  (long long)k->spec.deadline_s, !!(k->spec.flags & SPEC_DURABLE)) < 0)
 		return -1;
+	if (log_keep(dir, err) < 0)
+		return -1;
+	log_note("created by %s, until %s", k->spec.owner, date);
 	if (stat(dir, &st) < 0)
 		return err_sys(err, "can't look at %s", dir);
 	return journal_fact(k->journal_fd, err, "state", k->spec.id, "dev=%llu ino=%llu path=%s",

@@ -10,6 +10,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "keeper/date.h"
 #include "keeper/doctor.h"
@@ -235,6 +236,7 @@ int steps_running(struct keeper *k, struct err *err)
 			  (int)k->child.pid) < 0)
 		return -1;
 	k->live = true;
+	log_note("running: monitor %d", (int)k->child.pid);
 	progress_tell(k, CTL_READY, 0, "");
 	fd_close(&k->progress_fd);
 	progress_notify("READY=1");

@@ -17,6 +17,7 @@ ID = "0123456789abcdef"
 
 OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
 RENEW, DESTROY, CONNECT, WAIT = range(1, 5)
+CONSOLE, CONSOLE_SIZE = 6, 7
 REQUEST = struct.Struct("<IIqIII41s187s")
 HEAD = struct.Struct("<II17s41s446s")
 

@@ -253,6 +253,31 @@ with Site() as site:
     site.write(console, ring(long))
     done = site.mayfly("logs", "web")
     tap.check(done.stdout == long[-4096:], "a ring that has turned: its last bytes, in order", len(done.stdout))
+    done = site.mayfly("logs", "--tail", "2", "web")
+    tap.check(done.stdout == b"line 2998\nline 2999\n", "logs --tail", done)
+    site.write(console, ring(b"one\r\nmayfly-init: two\r\nnot mayfly-init: three\nmayfly-init: four\nmayfly-init: half"))
+    done = site.mayfly("logs", "--source", "agent", "web")
+    tap.check(done.stdout == b"mayfly-init: two\r\nmayfly-init: four\nmayfly-init: half", "logs --source agent", done)
+    done = site.mayfly("logs", "--source", "agent", "--tail", "1", "web")
+    tap.check(done.stdout == b"mayfly-init: half", "logs --source agent --tail", done)
+    site.write(console, ring(b"x" * 10000 + b"\n\0\n", size=65536))
+    done = site.mayfly("logs", "--tail", "2", "web")
+    tap.check(done.stdout == b"x" * (10000 - 8192) + b"\n?\n", "a long line counts as several, a NUL is no end", done.stdout[:100])
+    done = site.mayfly("logs", "--source", "keeper", "web")
+    tap.check(done.returncode == 1 and b"has said nothing yet" in done.stderr, "a keeper without a log", done)
+    log = f"state/sandboxes/{ID}/keeper.log"
+    site.write(log + ".old", b"2026-01-01T00:00:00Z created\n")
+    site.write(log, b"2026-01-02T00:00:00Z warning: \x1b[2J\n2026-01-03T00:00:00Z last\n")
+    done = site.mayfly("logs", "--source", "keeper", "web")
+    tap.check(done.stdout.count(b"\n") == 3 and done.stdout.startswith(b"2026-01-01"), "the keeper's log, the older file first", done)
+    done = site.mayfly("logs", "--source", "keeper", "--since", "2026-01-02T12:00Z", "web")
+    tap.check(done.stdout == b"2026-01-03T00:00:00Z last\n", "logs --since a date", done)
+    done = site.mayfly("logs", "--source", "keeper", "--since", "1h", "web")
+    tap.check(done.returncode == 0 and done.stdout == b"", "logs --since a duration", done)
+    for bad in (["--tail", "-1"], ["--tail", "x"], ["--since", "yesterday", "--source", "keeper"], ["--source", "guest"],
+                ["--since", "1h"]):
+        done = site.mayfly("logs", *bad, "web")
+        tap.check(done.returncode == 2 and one_line(done.stderr), f"logs {' '.join(bad)}: refused in one line", done)
     for name, data in [("a head from nowhere", ring(b"x", written=2**64 - 1)), ("an empty file", b""),
                        ("only a head", bytes(16)), ("a half head", bytes(5))]:
         site.write(console, data)

@@ -7,13 +7,14 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
 import threading
 import time
 
-from support import CONNECT, ERROR, MAYFLY, OK, Keeper, Site, Tap, one_line, pass_stream, record
+from support import CONNECT, CONSOLE, CONSOLE_SIZE, ERROR, ID, MAYFLY, OK, Keeper, Site, Tap, one_line, pass_stream, record
 
 tap = Tap()
 STDIN, WINSIZE, SIGNAL, STDOUT, STDERR, EXIT = 33, 34, 35, 48, 49, 50
@@ -186,4 +187,103 @@ with Site() as site:
         code = process.wait(10)
     tap.check(code == 130 and [f for f in agent.frames if f[0] == SIGNAL] == 2 * [(SIGNAL, struct.pack("<I", 2))] and
               (STDIN, b"") in agent.frames, "the third SIGINT in a row gives up; -n is an empty stdin", (code, agent.frames))
+
+
+class Console:
+    """A guest's console: notes what is typed; writes what it is told to; hangs up at ^D."""
+
+    def __init__(self, site, deaf=False):
+        self.site, self.deaf, self.typed, self.sizes, self.streams = site, deaf, b"", [], 0
+
+    def answer(self, request, client):
+        if request["kind"] == CONSOLE:
+            ours, theirs = socket.socketpair()
+            client.sendmsg([record(OK)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))])
+            theirs.close()
+            self.streams += 1
+            threading.Thread(target=self.play, args=(ours,), daemon=True).start()
+        elif request["kind"] == CONSOLE_SIZE:
+            self.sizes.append((request["port"] >> 16, request["port"] & 0xffff))
+            client.send(record(OK))
+
+    def play(self, stream):
+        with stream:
+            stream.sendall(b"\x1b[1mlive\r\n")
+            if self.deaf:
+                time.sleep(20)
+            while data := stream.recv(4096):
+                self.typed += data
+                if b"\x04" in data:
+                    return
+                stream.sendall(b"[" + data + b"]")
+
+
+with Site() as site:
+    site.add("web")
+    text = b"boot\x1b[31m\nlogin:\n"
+    site.write(f"run/{ID}/console", struct.pack("<QQ", len(text), 4096) + text + bytes(4096 - len(text)))
+    guest = Console(site)
+    with Keeper(site, guest.answer):
+        terminal = Terminal(site, "console", "web", rows=40, columns=132)
+        shown = terminal.read_until(b"live")
+        early = terminal.out
+        terminal.keys(b"ls\x03")
+        terminal.read_until(b"\x03]")
+        terminal.size(50, 200)
+        time.sleep(0.5)
+        terminal.keys(b"x\x1dy")
+        code = terminal.end()
+    tap.check(shown and early.index(b"Ctrl-] detaches") < early.index(b"boot\\x1b[31m") < early.index(b"login:") < early.index(b"\x1b[1mlive"),
+              "console: how to leave, the backlog made harmless, then what is written now", early)
+    tap.check(code == 0 and terminal.restored and guest.typed == b"ls\x03x" and b"detached from web" in terminal.out,
+              "keys reach the guest, ^C too, up to the detach key; the terminal is as it was", (code, guest.typed, terminal.out))
+    tap.check(guest.sizes == [(40, 132), (50, 200)], "the guest is told the size, and its change", guest.sizes)
+
+    guest = Console(site)
+    with Keeper(site, guest.answer):
+        terminal = Terminal(site, "console", "--tail", "1", "--detach-key", "^a", "web")
+        terminal.read_until(b"live")
+        terminal.keys(b"\x1d")
+        terminal.read_until(b"\x1d]")
+        terminal.keys(b"\x01")
+        code = terminal.end()
+    tap.check(code == 0 and guest.typed == b"\x1d" and b"login" in terminal.out and b"boot" not in terminal.out,
+              "another detach key, a shorter backlog", (code, guest.typed, terminal.out))
+
+    guest = Console(site)
+    with Keeper(site, guest.answer):
+        terminal = Terminal(site, "console", "web")
+        terminal.read_until(b"live")
+        terminal.keys(b"\x04")
+        code = terminal.end()
+    tap.check(code == 0 and terminal.restored and b"web has ended" in terminal.out, "a console whose sandbox ends", (code, terminal.out))
+
+    guest = Console(site)
+    with Keeper(site, guest.answer):
+        terminal = Terminal(site, "console", "web")
+        terminal.read_until(b"live")
+        terminal.process.send_signal(signal.SIGTERM)
+        code = terminal.end()
+    tap.check(code == 143 and terminal.restored, "a console ended by SIGTERM: the terminal is as it was", (code, terminal.restored))
+
+    guest = Console(site, deaf=True)
+    with Keeper(site, guest.answer):
+        terminal = Terminal(site, "console", "web")
+        terminal.read_until(b"live")
+        for _ in range(200):
+            terminal.keys(b"z" * 4000)
+        terminal.keys(b"\x1d")
+        code = terminal.end()
+    tap.check(code == 0 and terminal.restored, "the detach key is seen while the guest takes no key", (code, terminal.out[-200:]))
+
+    guest = Console(site)
+    with Keeper(site, guest.answer):
+        done = site.mayfly("console", "web", stdin=b"piped\x1d\n")
+    tap.check(done.returncode == 0 and guest.typed == b"piped\x1d\n", "from a pipe every byte is the guest's", (done, guest.typed))
+    for key in ("x", "ctrl-", "ctrl-ab", "^", "ctrl-m", "ctrl-1", ""):
+        done = site.mayfly("console", "--detach-key", key, "web")
+        tap.check(done.returncode == 2 and one_line(done.stderr), f"--detach-key {key!r}: refused", done)
+    done = site.mayfly("console", "web")
+    tap.check(done.returncode == 1 and one_line(done.stderr) and b"web is not running" in done.stderr,
+              "the console of one that isn't running", done)
 tap.end()

@@ -135,7 +135,8 @@ static void look(void)
 	if (poll(fds, SERVE_POLL_FDS, 0) > 0)
 		serve_handle(&k, fds);
 	while (receive(monitor_fd, &msg, sizeof(msg)) > 0)
-		BUG_ON(msg.type != LAUNCH_MSG_CONNECT);
+		BUG_ON(msg.type != LAUNCH_MSG_CONNECT && msg.type != LAUNCH_MSG_CONSOLE &&
+		       msg.type != LAUNCH_MSG_CONSOLE_SIZE && msg.type != LAUNCH_MSG_BALLOON);
 }
 
 static void come(int *client)
@@ -160,7 +161,7 @@ static void ask(int fd)
 	} packet = { .request = { .version = CTL_VERSION, .who = "me", .reason = "because" } };
 	size_t len = sizeof(packet.request), n;
 
-	packet.request.type = next() % 6u;
+	packet.request.type = next() % 10u;
 	packet.request.deadline_s = next();
 	packet.request.force = next() & 1;
 	for (n = next() % 4u; n > 0; n--)

@@ -2,6 +2,8 @@
 /* Copyright The mayfly authors */
 #include "tests/unit/support/driver.h"
 
+#include <linux/virtio_console.h>
+
 #include "vmm/virtio/console.h"
 
 static struct driver d;
@@ -108,6 +110,32 @@ static void input_before_the_driver(void **state)
 	assert_int_equal(console.dev.n_guest_errors, 0);
 }
 
+static void the_size_is_told(void **state)
+{
+	uint32_t generation = driver_get(&d, VIRTIO_MMIO_CONFIG_GENERATION);
+
+	(void)state;
+	assert_true((console.dev.features & 1ull << VIRTIO_CONSOLE_F_SIZE) != 0);
+	assert_int_equal(driver_get(&d, VIRTIO_MMIO_CONFIG), 0);
+	console_resize(&console, 132, 43);
+	assert_int_equal(driver_get(&d, VIRTIO_MMIO_CONFIG), 132 | 43 << 16);
+	assert_int_equal(d.n_irqs, 1);
+	assert_int_equal(driver_get(&d, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	assert_int_not_equal(driver_get(&d, VIRTIO_MMIO_CONFIG_GENERATION), generation);
+	console_resize(&console, 132, 43); /* no news */
+	assert_int_equal(d.n_irqs, 1);
+	assert_int_equal(driver_get(&d, VIRTIO_MMIO_CONFIG + 4), 0); /* MULTIPORT's */
+}
+
+static void the_size_waits_for_a_driver(void **state)
+{
+	(void)state;
+	driver_set(&d, VIRTIO_MMIO_STATUS, 0);
+	console_resize(&console, 132, 43);
+	assert_int_equal(d.n_irqs, 0);
+	assert_int_equal(driver_get(&d, VIRTIO_MMIO_CONFIG), 132 | 43 << 16);
+}
+
 static void broken_input_queue(void **state)
 {
 	(void)state;
@@ -121,9 +149,15 @@ static void broken_input_queue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(output_arrives),	T(a_flood_is_bounded),	       T(nothing_to_write),
-		T(input_fills_buffers), T(input_buffers_without_room), T(input_before_the_driver),
+		T(output_arrives),
+		T(a_flood_is_bounded),
+		T(nothing_to_write),
+		T(input_fills_buffers),
+		T(input_buffers_without_room),
+		T(input_before_the_driver),
 		T(broken_input_queue),
+		T(the_size_is_told),
+		T(the_size_waits_for_a_driver),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -132,6 +132,7 @@ static void backend_ring_write(void *ctx, const struct iovec *iov, int n)
 		backend_ring_put(ring, iov[i].iov_base, iov[i].iov_len);
 	/* the keeper, in another process, reads it before the bytes */
 	__atomic_store_n(&ring->head->written, ring->written, __ATOMIC_RELEASE);
+	attach_output(&ring->attach, iov, n);
 }
 
 const struct console_backend backend_ring_ops = { backend_ring_write };
@@ -143,8 +144,10 @@ int backend_ring_open(struct backend_ring *ring, uint32_t memfd_bytes, struct er
 	head = mmap(NULL, memfd_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, LAUNCH_FD_CONSOLE, 0);
 	if (head == MAP_FAILED)
 		return err_sys(err, "console ring");
-	*ring = (struct backend_ring){ head, (uint8_t *)(head + 1), memfd_bytes - sizeof(*head),
-				       0 };
+	*ring = (struct backend_ring){ .head = head,
+				       .bytes = (uint8_t *)(head + 1),
+				       .size = memfd_bytes - sizeof(*head) };
+	attach_init(&ring->attach);
 	head->size = ring->size;
 	head->written = 0;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/proto/launch.h"
+#include "vmm/monitor/attach.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/console.h"
@@ -39,6 +40,7 @@ struct backend_ring {
 	uint8_t *bytes;
 	uint64_t size;
 	uint64_t written;
+	struct attach attach; /* gets the same bytes */
 };
 
 extern const struct console_backend backend_ring_ops;

@@ -86,6 +86,15 @@ static void loop_serve_stream(struct machine *machine, uint32_t slot, uint32_t q
 		vsock_writable(&machine->vsock, slot);
 }
 
+static void loop_serve_attached(struct machine *machine, uint32_t slot, uint32_t queue,
+				short events)
+{
+	(void)slot;
+	(void)queue;
+	(void)events;
+	attach_readable(&machine->ring.attach);
+}
+
 /* The keeper hands over a stream; without a device or a free slot it gets it back closed. */
 static void loop_take_stream(struct machine *machine, const struct launch_msg *msg, int fd)
 {
@@ -106,6 +115,18 @@ static void loop_take_stream(struct machine *machine, const struct launch_msg *m
 		vsock_offer(&machine->vsock, (uint32_t)slot, msg->arg);
 }
 
+static void loop_take_message(struct machine *machine, const struct launch_msg *msg, int fd)
+{
+	if (msg->type == LAUNCH_MSG_CONSOLE && fd >= 0)
+		attach_take(&machine->ring.attach, fd);
+	else if (msg->type == LAUNCH_MSG_CONSOLE_SIZE)
+		console_resize(&machine->console, (uint16_t)msg->arg, (uint16_t)(msg->arg >> 16));
+	else if (msg->type == LAUNCH_MSG_BALLOON && machine->devices[MACHINE_BALLOON].dev != NULL)
+		balloon_set_target(&machine->balloon, (uint64_t)msg->arg << 20);
+	else if (fd >= 0)
+		loop_take_stream(machine, msg, fd);
+}
+
 static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t queue, short events)
 {
 	struct launch_msg msg;
@@ -121,11 +142,8 @@ static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t 
 				return;
 			if (errno != EBADMSG) /* the keeper is gone: nobody reads an END */
 				channel_end(LAUNCH_END_KEEPER_LOST, 0);
-		} else if (fd >= 0) {
-			loop_take_stream(machine, &msg, fd);
-		} else if (msg.type == LAUNCH_MSG_BALLOON &&
-			   machine->devices[MACHINE_BALLOON].dev != NULL) {
-			balloon_set_target(&machine->balloon, (uint64_t)msg.arg << 20);
+		} else {
+			loop_take_message(machine, &msg, fd);
 		}
 	}
 }
@@ -155,6 +173,8 @@ static void loop_add_devices(struct loop *loop, struct machine *machine)
 					 slot, q);
 		}
 	}
+	if (attach_wants_input(&machine->ring.attach))
+		loop_add(loop, machine->ring.attach.fd, POLLIN, loop_serve_attached, 0, 0);
 	if (machine->devices[MACHINE_NET].dev != NULL && net_wants_rx(&machine->net)) {
 		if (rx != NULL && !bucket_is_open(rx))
 			held = true;
@@ -189,6 +209,7 @@ static void loop_prepare(struct loop *loop, struct machine *machine)
 	backend_streams_reap(&machine->streams);
 	if (machine->end.is_set)
 		channel_end(machine->end.reason, machine->end.detail);
+	attach_deliver(&machine->ring.attach, &machine->console);
 	loop->n = 0;
 	loop_add(loop, machine->wake_fd, POLLIN, loop_serve_wake, 0, 0);
 	loop_add_devices(loop, machine);

@@ -4,7 +4,9 @@
 #include "vmm/virtio/console.h"
 
 #include <assert.h>
+#include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
+#include <string.h>
 
 #include "base/num.h"
 
@@ -42,6 +44,24 @@ size_t console_input(struct console *console, const void *bytes, size_t len)
 	return taken;
 }
 
+void console_resize(struct console *console, uint16_t columns, uint16_t rows)
+{
+	if (console->columns == columns && console->rows == rows)
+		return;
+	console->columns = columns;
+	console->rows = rows;
+	virtio_dev_config_changed(&console->dev);
+}
+
+static void config_read(struct virtio_dev *dev, uint32_t offset, void *out, uint32_t len)
+{
+	const struct console *console = (const struct console *)dev;
+	const struct virtio_console_config config = { .cols = console->columns,
+						      .rows = console->rows };
+
+	memcpy(out, (const uint8_t *)&config + offset, len);
+}
+
 static bool kick(struct virtio_dev *dev, uint32_t q)
 {
 	return q == CONSOLE_QUEUE_TX && virtio_dev_serve(dev, q, serve_tx);
@@ -52,6 +72,9 @@ static const struct virtio_model model = {
 	.n_queues = 2,
 	.queue_max = { [CONSOLE_QUEUE_RX] = CONSOLE_QUEUE_SIZE,
 		       [CONSOLE_QUEUE_TX] = CONSOLE_QUEUE_SIZE },
+	.config_len =
+		offsetof(struct virtio_console_config, max_nr_ports), /* the rest is MULTIPORT's */
+	.config_read = config_read,
 	.kick = kick,
 };
 
@@ -59,5 +82,5 @@ void console_init(struct console *console, const struct mem *mem, struct virtio_
 		  const struct console_backend *backend, void *ctx)
 {
 	*console = (struct console){ .backend = backend, .ctx = ctx };
-	virtio_dev_init(&console->dev, &model, mem, irq, 0);
+	virtio_dev_init(&console->dev, &model, mem, irq, 1ull << VIRTIO_CONSOLE_F_SIZE);
 }

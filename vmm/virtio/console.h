@@ -25,6 +25,7 @@ struct console {
 	struct virtio_dev dev;
 	const struct console_backend *backend;
 	void *ctx;
+	uint16_t columns, rows; /* of whoever is attached; 0: unknown */
 };
 
 void console_init(struct console *console, const struct mem *mem, struct virtio_irq irq,
@@ -32,5 +33,8 @@ void console_init(struct console *console, const struct mem *mem, struct virtio_
 
 /* Type len bytes; how many the guest had room for. */
 size_t console_input(struct console *console, const void *bytes, size_t len);
+
+/* The terminal's size has changed: the driver is told (VIRTIO_CONSOLE_F_SIZE, virtio 1.2 §5.3.4). */
+void console_resize(struct console *console, uint16_t columns, uint16_t rows);
 
 #endif

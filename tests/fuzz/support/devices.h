@@ -334,6 +334,8 @@ static void host_event(enum device device)
 		break;
 	case DEV_CONSOLE:
 		console_input(&model.console, "typed by a person", next() % 17u);
+		if (next() & 1)
+			console_resize(&model.console, next(), next());
 		break;
 	case DEV_VSOCK:
 		vsock_event();
