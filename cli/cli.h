@@ -21,8 +21,9 @@ struct cli {
 };
 
 enum verb_flags {
-	VERB_ROOT = 1u << 0,  /* needs root */
-	VERB_TABLE = 1u << 1, /* has --format */
+	VERB_ROOT = 1u << 0,   /* needs root */
+	VERB_TABLE = 1u << 1,  /* has --format */
+	VERB_HIDDEN = 1u << 2, /* for programs: help doesn't list it */
 };
 
 struct verb {
@@ -42,6 +43,9 @@ extern const struct verb verbs[];
 
 /* The verb of that name or alias, or NULL. */
 const struct verb *verbs_find(const char *name);
+
+/* ERR_USAGE for a word that is no verb, with the one that may have been meant. Returns -1. */
+int verbs_unknown(const char *name, struct err *err);
 
 /*
  * After a verb has read its options: load the configuration, and refuse without root what needs it.

@@ -49,12 +49,23 @@ void json_put_instant(json_t *object, const char *key, long long epoch_s)
 			 : json_string(str_from_instant(epoch_s, text, sizeof(text))));
 }
 
-int json_print(json_t *value, struct err *err)
+/* Real numbers to 6 digits: more than any of ours is worth. */
+static int print(json_t *value, size_t flags, struct err *err)
 {
-	int rc = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	int rc = json_dumpf(value, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 
 	json_decref(value);
 	if (rc < 0 || putchar('\n') == EOF || fflush(stdout) == EOF)
 		return err_sys(err, "can't write to stdout");
 	return 0;
+}
+
+int json_print(json_t *value, struct err *err)
+{
+	return print(value, JSON_INDENT(2), err);
+}
+
+int json_print_line(json_t *value, struct err *err)
+{
+	return print(value, JSON_COMPACT, err);
 }

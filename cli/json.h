@@ -22,4 +22,7 @@ void json_put_instant(json_t *object, const char *key, long long epoch_s);
 /* Print on stdout, indented, with a newline, and release value. 0, or -1 with err. */
 int json_print(json_t *value, struct err *err);
 
+/* The same on one line, for streams. */
+int json_print_line(json_t *value, struct err *err);
+
 #endif

@@ -7,11 +7,20 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/text.h"
+#include "cli/verbs.h"
+
+enum { MAIN_VERSION = OPT_LONG + 1 };
+
+static const struct opt main_options[] = {
+	{ MAIN_VERSION, "version", NULL, "print the version" },
+	{ 0 },
+};
 
 static const struct verb no_verb = {
 	.name = "",
 	.usage = "[--config FILE] VERB [OPTION…] [NAME…]",
 	.summary = "microVMs that end on a date: `mayfly help` lists the verbs.",
+	.options = main_options,
 	.flags = VERB_TABLE,
 };
 
@@ -19,20 +28,23 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
 	const char *value;
-	char **words;
-	int n;
+	static char version[] = "version";
+	char *version_words[] = { version, NULL }, **words;
+	int id, n;
 
 	cli->verb = &no_verb;
-	if (opt_next(&opts, &value, err) < 0)
+	id = opt_next(&opts, &value, err);
+	if (id < 0)
 		return -1;
+	if (id == MAIN_VERSION)
+		return verb_version(cli, 1, version_words, err);
 	words = opt_rest(&opts, &n);
 	if (n == 0)
 		return err_set(err, ERR_USAGE, "which verb? `mayfly help` lists them");
 	cli->verb = verbs_find(words[0]);
 	if (cli->verb == NULL) {
 		cli->verb = &no_verb;
-		return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them",
-			       words[0]);
+		return verbs_unknown(words[0], err);
 	}
 	return cli->verb->run(cli, n, words, err);
 }

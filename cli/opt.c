@@ -8,12 +8,13 @@
 
 #include "base/bug.h"
 #include "cli/cli.h"
+#include "cli/nearest.h"
 
 #define MAX_OPTIONS 64
 
-enum { OPT_CONFIG = OPT_LONG + 900, OPT_FORMAT, OPT_HELP };
+enum { OPT_CONFIG = OPT_LONG + 900, OPT_FORMAT, OPT_HELP = 'h' };
 
-static const struct opt common[] = {
+const struct opt opt_common[] = {
 	{ OPT_CONFIG, "config", "FILE", "configuration instead of " CONFIG_PATH },
 	{ OPT_FORMAT, "format", "table|json", "how to print" },
 	{ OPT_HELP, "help", NULL, "this text" },
@@ -27,7 +28,7 @@ struct forms {
 	size_t n_longs, n_shorts;
 };
 
-static bool applies(const struct verb *verb, const struct opt *opt)
+bool opt_applies(const struct verb *verb, const struct opt *opt)
 {
 	return opt->id != OPT_FORMAT || (verb->flags & VERB_TABLE) != 0;
 }
@@ -57,8 +58,8 @@ static void make_forms(struct forms *forms, const struct opts *opts)
 	forms->shorts[forms->n_shorts++] = ':';
 	for (const struct opt *opt = verb->options; opt != NULL && opt->id != 0; opt++)
 		add(forms, opt);
-	for (const struct opt *opt = common; opt->id != 0; opt++) {
-		if (applies(verb, opt))
+	for (const struct opt *opt = opt_common; opt->id != 0; opt++) {
+		if (opt_applies(verb, opt))
 			add(forms, opt);
 	}
 }
@@ -69,15 +70,29 @@ static void make_forms(struct forms *forms, const struct opts *opts)
 static int bad_option(const struct opts *opts, int id, struct err *err)
 {
 	const char *word = opts->argv[optind - 1];
-	char text[96];
+	const struct verb *verb = opts->cli->verb;
+	struct nearest nearest = { 0 };
+	char text[96], typed[80];
 
 	if (optopt > 0 && optopt < OPT_LONG && strncmp(word, "--", 2) != 0)
 		(void)snprintf(text, sizeof(text), "-%c", optopt);
 	else
 		(void)snprintf(text, sizeof(text), "%.80s", word);
-	return err_set(err, ERR_USAGE, "%s: %s (see `mayfly help%s%s`)", text,
+	if (id == '?' && strncmp(text, "--", 2) == 0) {
+		(void)snprintf(typed, sizeof(typed), "%.*s", (int)strcspn(text + 2, "="), text + 2);
+		nearest.typed = typed;
+		for (const struct opt *opt = verb->options; opt != NULL && opt->id != 0; opt++)
+			nearest_offer(&nearest, opt->name);
+		for (const struct opt *opt = opt_common; opt->id != 0; opt++) {
+			if (opt_applies(verb, opt))
+				nearest_offer(&nearest, opt->name);
+		}
+	}
+	return err_set(err, ERR_USAGE, "%s: %s%s%s%s (see `mayfly help%s%s`)", text,
 		       id == ':' ? "needs a value" : "no such option here",
-		       opts->cli->verb->name[0] != '\0' ? " " : "", opts->cli->verb->name);
+		       nearest.word != NULL ? "; did you mean --" : "",
+		       nearest.word != NULL ? nearest.word : "", nearest.word != NULL ? "?" : "",
+		       verb->name[0] != '\0' ? " " : "", verb->name);
 }
 
 static int take_format(struct cli *cli, const char *value, struct err *err)
@@ -157,14 +172,14 @@ static void print_option(const struct opt *opt)
 
 void opt_print_help(const struct verb *verb)
 {
-	(void)printf("usage: mayfly %s%s%s\n%s\n\n", verb->name, verb->usage[0] != '\0' ? " " : "",
-		     verb->usage, verb->summary);
+	(void)printf("usage: mayfly%s%s%s%s\n%s\n\n", verb->name[0] != '\0' ? " " : "", verb->name,
+		     verb->usage[0] != '\0' ? " " : "", verb->usage, verb->summary);
 	if (verb->alias != NULL)
 		(void)printf("Also called: %s\n\n", verb->alias);
 	for (const struct opt *opt = verb->options; opt != NULL && opt->id != 0; opt++)
 		print_option(opt);
-	for (const struct opt *opt = common; opt->id != 0; opt++) {
-		if (applies(verb, opt))
+	for (const struct opt *opt = opt_common; opt->id != 0; opt++) {
+		if (opt_applies(verb, opt))
 			print_option(opt);
 	}
 }

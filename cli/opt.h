@@ -23,6 +23,10 @@ struct opt {
 
 #define OPT_LONG 256
 
+/* What every verb takes; ends with an empty entry. Does this one apply to verb? */
+extern const struct opt opt_common[];
+bool opt_applies(const struct verb *verb, const struct opt *opt);
+
 struct opts {
 	struct cli *cli; /* its verb's table is what is parsed */
 	int argc;

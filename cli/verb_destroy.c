@@ -20,6 +20,7 @@
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/request.h"
+#include "cli/several.h"
 #include "cli/target.h"
 #include "cli/tool.h"
 #include "store/entry.h"
@@ -132,25 +133,15 @@ static void finish(struct victim *victim, struct order *order)
 		victim->err.code = ERR_NONE;
 }
 
-/* All failures but the last are printed here; the last one is the verb's own. */
-static int report(struct victim *victims, int n, struct err *err)
+static int report(const struct victim *victims, int n, struct err *err)
 {
-	int failed = -1, code = ERR_NONE;
+	struct several failures = { 0 };
 
 	for (int i = 0; i < n; i++) {
-		if (victims[i].err.code == ERR_NONE)
-			continue;
-		if (failed >= 0)
-			log_error("%s", victims[failed].err.text);
-		code = code == ERR_NONE || code == victims[i].err.code ? victims[i].err.code
-								       : ERR_FAILED;
-		failed = i;
+		if (victims[i].err.code != ERR_NONE)
+			several_failed(&failures, &victims[i].err);
 	}
-	if (failed < 0)
-		return 0;
-	*err = victims[failed].err;
-	err->code = code;
-	return -1;
+	return several_end(&failures, err);
 }
 
 /* NULL with err, or the names. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/nearest.h"
+
 const struct verb verbs[] = {
 	{ "create", NULL, "NAME [OPTION…]",
 	  "Make a sandbox that lives until its date; prints its name.", verb_create_options,
@@ -42,6 +44,8 @@ const struct verb verbs[] = {
 	  "Move the date, counted from now.", verb_renew_options, VERB_ROOT, 0, verb_renew },
 	{ "destroy", "rm", "[-f] NAME…", "End sandboxes and leave nothing of them.",
 	  verb_destroy_options, VERB_ROOT, 0, verb_destroy },
+	{ "stats", NULL, "[-f] [NAME…]", "What sandboxes use: processor, memory, disk, network.",
+	  verb_stats_options, VERB_ROOT | VERB_TABLE, 0, verb_stats },
 	{ "reap", NULL, "[--dry-run]", "End what is due and what a crash left.", verb_reap_options,
 	  VERB_ROOT, 0, verb_reap },
 	{ "verify", NULL, "NAME|ID", "Look whether anything is left of a sandbox that is gone.",
@@ -50,6 +54,10 @@ const struct verb verbs[] = {
 	  verb_host_options, VERB_ROOT, 0, verb_host },
 	{ "doctor", NULL, "[--only CHECK]", "Can this host run sandboxes?", verb_doctor_options,
 	  VERB_TABLE, 0, verb_doctor },
+	{ "completion", NULL, "bash|zsh|fish", "Print a shell's completion of mayfly's words.",
+	  NULL, 0, 0, verb_completion },
+	{ "__complete", NULL, "[WORD…]", "What can follow these words, for a shell.", NULL,
+	  VERB_HIDDEN, 0, verb_complete },
 	{ "version", NULL, "", "Print the version.", NULL, 0, 0, verb_version },
 	{ "help", NULL, "[VERB]", "Explain a verb.", NULL, 0, 0, verb_help },
 	{ 0 },
@@ -65,6 +73,21 @@ const struct verb *verbs_find(const char *name)
 	return NULL;
 }
 
+int verbs_unknown(const char *name, struct err *err)
+{
+	struct nearest nearest = { .typed = name };
+
+	for (const struct verb *verb = verbs; verb->name != NULL; verb++) {
+		nearest_offer(&nearest, verb->name);
+		if (verb->alias != NULL)
+			nearest_offer(&nearest, verb->alias);
+	}
+	if (nearest.word != NULL)
+		return err_set(err, ERR_USAGE, "%.60s: no such verb; did you mean %s?", name,
+			       nearest.word);
+	return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them", name);
+}
+
 int verb_help(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	int n;
@@ -75,7 +98,8 @@ int verb_help(struct cli *cli, int argc, char **argv, struct err *err)
 	if (n == 0) {
 		(void)printf("usage: mayfly [--config FILE] VERB [OPTION…] [NAME…]\n\n");
 		for (const struct verb *verb = verbs; verb->name != NULL; verb++)
-			(void)printf("  %-8s %s\n", verb->name, verb->summary);
+			if ((verb->flags & VERB_HIDDEN) == 0)
+				(void)printf("  %-10s %s\n", verb->name, verb->summary);
 		(void)printf("\n`mayfly help VERB` explains one.\n");
 		return 0;
 	}
@@ -83,5 +107,5 @@ int verb_help(struct cli *cli, int argc, char **argv, struct err *err)
 		opt_print_help(verbs_find(words[0]));
 		return 0;
 	}
-	return err_set(err, ERR_USAGE, "%.60s: no such verb; `mayfly help` lists them", words[0]);
+	return verbs_unknown(words[0], err);
 }
