@@ -177,34 +177,58 @@ static void offer_options(const struct verb *verb, const char *typed)
 	}
 }
 
+/* Behind an option in a line of usage: does its value follow? "[--all]", "--" and "[-a]" have none. */
+static bool has_value(const char *word, size_t len)
+{
+	return word[0] == '-' && word[len] == ' ' && word[len - 1] != ']' &&
+	       len > 2 - (word[1] != '-');
+}
+
 /*
  * The position'th word of a line of usage that is no option: "NAME", "up|down", "NAME…" (which goes
- * on). An option's own value follows it in the same brackets. false: there is none.
+ * on); *optional: it stands in brackets. An option's own value follows it. false: there is none.
  */
-static bool usage_word(const char *usage, unsigned position, char *kind, size_t size)
+static bool usage_word(const char *usage, unsigned position, char *kind, size_t size,
+		       bool *optional)
 {
 	bool value = false;
 
 	kind[0] = '\0';
 	while (usage[0] != '\0') {
-		size_t len = strcspn(usage, " ");
-		const char *word = usage + (usage[0] == '[');
+		bool bracket = usage[0] == '[';
+		const char *word = usage + bracket;
+		size_t len = strcspn(word, " ");
 
-		usage += len;
-		usage += usage[0] == ' ';
-		if (word[0] == '-' || value || begins(word, "OPTION")) {
-			/* "--ttl DURATION|--until DATE": another option's value follows */
-			value = (word[0] == '-' && usage[-1] == ' ' && usage[-2] != ']' &&
-				 strcmp(word, "--") != 0 && !begins(word, "-- ")) ||
-				(value && strstr(word, "|-") != NULL &&
-				 strstr(word, "|-") < word + len);
-			continue;
+		usage = word + len + (word[len] == ' ');
+		if (value) { /* "--ttl DURATION|--until DATE": another option's value follows */
+			const char *other = strstr(word, "|-");
+
+			value = other != NULL && other < word + len &&
+				has_value(other + 1, (size_t)(word + len - other - 1));
+		} else if (word[0] == '-') {
+			value = has_value(word, len);
+		} else if (!begins(word, "OPTION")) {
+			(void)snprintf(kind, size, "%.*s", (int)strcspn(word, " ]"), word);
+			*optional = bracket;
+			if (position-- == 0)
+				return true;
 		}
-		(void)snprintf(kind, size, "%.*s", (int)strcspn(word, " ]"), word);
-		if (position-- == 0)
-			return true;
 	}
 	return strstr(kind, "…") != NULL;
+}
+
+/* What can stand at that place: past what may be left out, what comes behind it as well */
+static void offer_place(struct cli *cli, unsigned position, const char *typed)
+{
+	bool optional = true;
+	char kind[64];
+
+	while (optional &&
+	       usage_word(cli->verb->usage, position++, kind, sizeof(kind), &optional)) {
+		offer_kind(cli, kind, typed);
+		if (strstr(kind, "…") != NULL)
+			return;
+	}
 }
 
 /* The verb is known; words are what stands behind it, the last one being typed. */
@@ -242,8 +266,8 @@ static void complete_verb(struct cli *cli, char **words, int n)
 			offer_kind(cli, open->value, equals + 1);
 	} else if (typed[0] == '-') {
 		offer_options(cli->verb, typed);
-	} else if (usage_word(cli->verb->usage, position, text, sizeof(text))) {
-		offer_kind(cli, text, typed);
+	} else {
+		offer_place(cli, position, typed);
 	}
 }
 

@@ -55,13 +55,15 @@ with Site() as site:
     check([""], everything)
     check(["des"], ["destroy"])
     check(["help", "destr"], ["destroy"])
-    for verb in ("show", "ssh", "exec", "logs", "renew", "destroy", "verify", "stats", "inspect", "rm", "ps"):
+    for verb in ("show", "ssh", "exec", "logs", "renew", "destroy", "verify", "stats", "stop", "start", "set", "inspect", "rm", "ps"):
         check([verb, ""], ["db", "web", "worker"] if verb != "ps" else [])
     check(["destroy", "web", "w"], ["web", "worker"])
     check(["destroy", "-f", ""], ["db", "web", "worker"])
     check(["exec", "-u", "dev", "w"], ["web", "worker"])
     check(["renew", "web", "--ttl", "7d", ""], [])
     check(["create", ""], [])
+    check(["ports", ""], ["ls", "db", "web", "worker"])
+    check(["ports", "ls", ""], ["db", "web", "worker"])
     check(["host", ""], ["up", "down"])
     check(["completion", "z"], ["zsh"])
     check(["doctor", "--o"], ["--only"])
