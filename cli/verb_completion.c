@@ -180,8 +180,9 @@ static void offer_options(const struct verb *verb, const char *typed)
 /* Behind an option in a line of usage: does its value follow? "[--all]", "--" and "[-a]" have none. */
 static bool has_value(const char *word, size_t len)
 {
-	return word[0] == '-' && word[len] == ' ' && word[len - 1] != ']' &&
-	       len > 2 - (word[1] != '-');
+	bool dashes = len == 2 && word[1] == '-';
+
+	return word[0] == '-' && word[len] == ' ' && word[len - 1] != ']' && !dashes;
 }
 
 /*

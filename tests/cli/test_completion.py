@@ -83,7 +83,7 @@ with Site() as site:
         tap.check(shown and sorted(complete(verb, "--")) == sorted(shown), f"options of {verb}", (complete(verb, "--"), shown))
 
     for words, says in ((["destory", "web"], "did you mean destroy?"), (["inspct"], "did you mean inspect?"),
-                        (["help", "stat"], "did you mean stats?"), (["create", "x", "--tll=3d"], "did you mean --ttl?"),
+                        (["help", "statss"], "did you mean stats?"), (["create", "x", "--tll=3d"], "did you mean --ttl?"),
                         (["ls", "--fromat", "json"], "did you mean --format?"), (["frobnicate"], "`mayfly help` lists them")):
         done = site.mayfly(*words)
         tap.check(done.returncode == 2 and one_line(done.stderr) and says.encode() in done.stderr and not done.stdout,
