@@ -189,7 +189,7 @@ class Sandbox:
            f"ip -6 neigh replace {self.ip6} lladdr {mac} dev {self.tap} nud permanent")
 
     def send(self, frame):
-        os.write(self.fd, b"\0" * HEADER + frame)
+        os.write(self.fd, getattr(frame, "header", b"\0" * HEADER) + frame)
 
     def frames(self, seconds):
         """Everything that arrives within the time."""
@@ -233,6 +233,12 @@ class Sandbox:
     def udp(self, dst, data, port=PORT, sport=40000, **ip):
         return self.ip(dst, 17, struct.pack(">HHHH", sport, port, 8 + len(data), 0) + data, **ip)
 
+    def large_tcp(self, dst, data, **ip):
+        """Three segments' worth of TCP in one frame, to be cut and checksummed by the host."""
+        payload = data.ljust(3000, b".")
+        frame = self.ip(dst, 6, struct.pack(">HHIIBBHHH", 41001, PORT, 1000, 1, 0x50, 0x18, 1024, 0, 0) + payload, **ip)
+        return offloaded(frame, 16, gso_type=4 if ":" in dst else 1, gso_size=1000)
+
     def tcp_syn(self, dst, port=PORT, sport=41000, **ip):
         return self.ip(dst, 6, struct.pack(">HHIIBBHHH", sport, port, 1000, 0, 0x50, 2, 1024, 0, 0), **ip)
 
@@ -265,6 +271,19 @@ class Sandbox:
             if any(is_syn_ack(frame, port, sport) for frame in self.frames(min(0.4, seconds))):
                 return True
         return False
+
+
+class OffloadedFrame(bytes):
+    """A frame with something other than zeros in front of it."""
+    header = b""
+
+
+def offloaded(frame, csum_offset, gso_type=0, gso_size=0, csum_start=None):
+    """The frame, its checksum and segmentation left to the host (struct virtio_net_hdr_v1)."""
+    start = csum_start or (54 if frame[12:14] == b"\x86\xdd" else 34)
+    frame = OffloadedFrame(frame)
+    frame.header = struct.pack("<BBHHHHH", 1, gso_type, start + 20 if gso_type else 0, gso_size, start, csum_offset, 0)
+    return frame
 
 
 def is_syn_ack(frame, port, sport):
