@@ -180,7 +180,7 @@ MICRO_GUESTS := $(patsubst %.c,$(B)/%.elf,$(filter-out %/guest.c,$(wildcard test
 .PHONY: unit fuzz tools
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tools: $(TOOLS) $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
+tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)
@@ -245,6 +245,11 @@ $(BIN)/mayfly-vmm-probe: $(B)/vmm/obj/vmm/monitor/main.o $(B)/vmm/obj/tests/jail
 		$(call archives,vmm,$(VMM_FOLDERS))
 	$(link_vmm)
 
+# runs in the guests of both sides of the bench
+$(B)/bench/pump: bench/pump.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $<
+
 .PHONY: root deps test demo bench clean
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "mayfly: this needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
@@ -262,7 +267,7 @@ demo: root deps
 	$(Q)demo/demo
 
 bench: root deps
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) --no-print-directory all guest $(B)/bench/pump
 	$(Q)bench/run
 
 # the parts of the documentation that programs print
