@@ -17,7 +17,9 @@
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <linux/virtio_vsock.h>
 
@@ -110,9 +112,27 @@ static void set(uint64_t reg, uint32_t value)
 	kick(mmio_write(&mmio, reg, &value, sizeof(value)));
 }
 
+/* Features that the driver leaves out, by one byte: of the first eight, or of those that a card can
+ * do without, and one that it can't. */
+static uint64_t left_out(void)
+{
+	static const uint8_t card[8] = {
+		VIRTIO_NET_F_MAC,	 VIRTIO_NET_F_CSUM,	  VIRTIO_NET_F_HOST_TSO4,
+		VIRTIO_NET_F_HOST_TSO6,	 VIRTIO_NET_F_MRG_RXBUF,  VIRTIO_RING_F_INDIRECT_DESC,
+		VIRTIO_RING_F_EVENT_IDX, VIRTIO_NET_F_GUEST_CSUM,
+	};
+	uint64_t bits = next_n(1), features = 0;
+
+	if (model.dev.model->device_id != VIRTIO_ID_NET)
+		return bits;
+	for (uint32_t i = 0; i < ARRAY_SIZE(card); i++)
+		features |= (bits >> i & 1) << card[i];
+	return features;
+}
+
 static void start(void)
 {
-	uint64_t features = model.dev.features & ~next_n(1);
+	uint64_t features = model.dev.features & ~left_out();
 
 	memset(mem.regions[0].host + RINGS, 0, LOW_LEN - RINGS);
 	memset(next_desc, 0, sizeof(next_desc));
@@ -242,7 +262,7 @@ static void vsock_packet(void)
 	kick(1u << VSOCK_QUEUE_TX);
 }
 
-/* What a network card or a console is to send: a head and a payload, mostly of a frame's length. */
+/* What a console is to send: a head and a payload. */
 static void transmit(uint32_t q)
 {
 	const struct vring_desc bufs[] = { { 0x100, next() % 64u, 0, 0 },
@@ -250,6 +270,33 @@ static void transmit(uint32_t q)
 
 	add_chain(q, bufs, ARRAY_SIZE(bufs));
 	kick(1u << q);
+}
+
+/* A frame of TCP or UDP, whose header asks for something that mostly makes sense. */
+static void net_frame(void)
+{
+	static const uint8_t types[] = { VIRTIO_NET_HDR_GSO_NONE, VIRTIO_NET_HDR_GSO_TCPV4,
+					 VIRTIO_NET_HDR_GSO_TCPV6, VIRTIO_NET_HDR_GSO_UDP };
+	uint8_t how = next(), *frame = mem.regions[0].host + 0x1000;
+	bool ipv6 = (how & 1) != 0, udp = (how & 2) != 0;
+	struct virtio_net_hdr_v1 hdr = {
+		.flags = (how & 4) == 0,
+		.gso_type = types[how >> 3 & 3],
+		.csum_start = (uint16_t)((how & 32) == 0 ? (ipv6 ? 54 : 34) : next()),
+		.csum_offset = (uint16_t)((how & 64) == 0 ? (udp ? 6 : 16) : next()),
+		.hdr_len = (uint16_t)((how & 128) == 0 ? 74 : next()),
+		.gso_size = (uint16_t)(next() * 6u),
+	};
+	const struct vring_desc bufs[] = { { 0x100, sizeof(hdr), 0, 0 },
+					   { 0x1000, next() * 48u, 0, 0 } };
+
+	memcpy(mem.regions[0].host + 0x100, &hdr, sizeof(hdr));
+	frame[12] = ipv6 ? 0x86 : 0x08;
+	frame[13] = ipv6 ? 0xdd : 0;
+	frame[14] = ipv6 ? 0x60 : 0x45;
+	frame[ipv6 ? 20 : 23] = udp ? 17 : 6;
+	add_chain(1, bufs, ARRAY_SIZE(bufs));
+	kick(2);
 }
 
 static void give_buffer(void)
@@ -271,6 +318,8 @@ static void talk(enum device device)
 		give_buffer();
 	else if (device == DEV_VSOCK)
 		vsock_packet();
+	else if (device == DEV_NET)
+		net_frame();
 	else
 		transmit(1);
 }
