@@ -269,6 +269,7 @@ demo: root deps
 bench: root deps
 	$(Q)$(MAKE) --no-print-directory all guest $(B)/bench/pump
 	$(Q)bench/run
+	$(Q)bench/run --throughput
 
 # the parts of the documentation that programs print
 .PHONY: docs
