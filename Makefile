@@ -164,8 +164,10 @@ $(B)/initrd.cpio: $(BIN)/mayfly-init
 .PHONY: guest
 guest: $(B)/initrd.cpio
 	@mkdir -p $(B)
-	$(Q)kernel=$$(kernel-configs/build guest-minimal) && ln -sfn "$$kernel/vmlinux" $(B)/vmlinux
-	$(Q)image=$$(images/build) && ln -sfn "$$image/base.erofs" $(B)/base.erofs
+	$(Q)kernel=$$(kernel-configs/build guest-minimal) && ln -sfn "$$kernel/vmlinux" $(B)/vmlinux && \
+		ln -sfn "$$kernel/vmlinux.sha256" $(B)/vmlinux.sha256
+	$(Q)image=$$(images/build) && ln -sfn "$$image/base.erofs" $(B)/base.erofs && \
+		ln -sfn "$$image/base.erofs.sha256" $(B)/base.erofs.sha256
 
 # ---- tests ---------------------------------------------------------------------------------------------------------
 

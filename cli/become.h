@@ -8,11 +8,13 @@
 #include "base/err.h"
 #include "base/proto/spec.h"
 #include "cli/config.h"
+#include "cli/handover.h"
 
 /* A process of ours becomes the keeper: a child of create or run, or `mayfly start --foreground` itself. */
 struct become {
 	const struct config *config;
 	const struct spec *spec;
+	const struct handover *files; /* kernel and image, as they were checked */
 	bool foreground; /* somebody waits for it: its end is theirs to see, SIGTERM their wish */
 	bool unit;	 /* it is in a systemd unit with Delegate=yes */
 };

@@ -11,6 +11,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "cli/guestfile.h"
+#include "cli/handover.h"
 #include "cli/limits.h"
 #include "cli/resolv.h"
 #include "cli/sshkey.h"
@@ -127,27 +128,34 @@ static int take_size(uint64_t *out, const char *option, const char *value, uint6
 	return 0;
 }
 
-/* Only looked at here. */
-static int take_file(char out[SPEC_PATH_SIZE], enum guestfile_kind kind, const char *what,
-		     const char *path, struct err *err)
+/* A path that was asked for, else the configuration's. */
+static int take_path(char out[SPEC_PATH_SIZE], const char **what, const char *option,
+		     const char *asked, const char *configured, struct err *err)
 {
-	auto_fd fd = guestfile_open(kind, what, path, out, err);
-
-	return fd < 0 ? -1 : 0;
+	if (asked == NULL) {
+		(void)str_copy(out, SPEC_PATH_SIZE, configured);
+		return 0;
+	}
+	*what = option;
+	if (!str_copy(out, SPEC_PATH_SIZE, asked))
+		return err_set(err, ERR_USAGE, "%s %s: path too long: at most %d bytes", option,
+			       asked, SPEC_PATH_SIZE - 1);
+	return 0;
 }
 
 static int take_files(const struct request *request, const struct config *config, struct spec *spec,
-		      struct err *err)
+		      struct handover *files, struct err *err)
 {
-	if (take_file(spec->kernel, GUESTFILE_KERNEL,
-		      request->kernel != NULL ? "--kernel" : "paths.kernel",
-		      request->kernel != NULL ? request->kernel : config->kernel, err) < 0)
+	const char *kernel = "paths.kernel", *image = "paths.image";
+	auto_fd initrd =
+		guestfile_open(GUESTFILE_INITRD, "paths.initrd", config->initrd, spec->initrd, err);
+
+	if (initrd < 0 ||
+	    take_path(spec->kernel, &kernel, "--kernel", request->kernel, config->kernel, err) <
+		    0 ||
+	    take_path(spec->image, &image, "--image", request->image, config->image, err) < 0)
 		return -1;
-	if (take_file(spec->image, GUESTFILE_IMAGE,
-		      request->image != NULL ? "--image" : "paths.image",
-		      request->image != NULL ? request->image : config->image, err) < 0)
-		return -1;
-	return take_file(spec->initrd, GUESTFILE_INITRD, "paths.initrd", config->initrd, err);
+	return handover_take(files, spec, kernel, image, err);
 }
 
 int request_take_line(char *out, size_t size, const char *option, const char *value,
@@ -305,7 +313,7 @@ static int take_notes(const struct request *request, struct spec *spec, struct e
 }
 
 int request_resolve(const struct request *request, const struct config *config, int64_t now_s,
-		    struct spec *spec, bool *by_default, struct err *err)
+		    struct spec *spec, struct handover *files, bool *by_default, struct err *err)
 {
 	memset(spec, 0, sizeof(*spec));
 	spec->magic = SPEC_MAGIC;
@@ -324,7 +332,7 @@ int request_resolve(const struct request *request, const struct config *config, 
 	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX,
 		      CONFIG_DISK_STEP, err) < 0 ||
 	    netopts_resolve(&request->net, spec, err) < 0 ||
-	    take_files(request, config, spec, err) < 0 || id_draw(spec->id, err) < 0)
+	    take_files(request, config, spec, files, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
 	resolv_choose(config->resolvers, spec->resolvers);
 	return take_keys(request, spec, err);

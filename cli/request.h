@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/proto/spec.h"
 #include "cli/config.h"
+#include "cli/handover.h"
 #include "cli/life.h"
 #include "cli/netopts.h"
 #include "cli/opt.h"
@@ -101,11 +102,11 @@ int request_option(struct request *request, int id, const char *value, struct er
 
 /*
  * Resolve request, configuration and defaults into *spec, drawing id and keys; nothing on the host
- * is changed. *by_default is set when the life is the site's. The caller wipes the spec: it holds
+ * is changed. *files gets the kernel and the image, open and checked. *by_default is set when the life is the site's. The caller wipes the spec: it holds
  * private keys. 0, or -1 with err.
  */
 int request_resolve(const struct request *request, const struct config *config, int64_t now_s,
-		    struct spec *spec, bool *by_default, struct err *err);
+		    struct spec *spec, struct handover *files, bool *by_default, struct err *err);
 
 /* --reason and its like: one line of at most size - 1 bytes. 0, or -1 with err (ERR_USAGE). */
 int request_take_line(char *out, size_t size, const char *option, const char *value,

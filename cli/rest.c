@@ -15,6 +15,8 @@
 struct today {
 	const struct config *config;
 	struct spec *spec;
+	struct handover *files;
+	bool accept_changed;
 };
 
 /* The host's part, the initrd (its mayfly-init goes with the keeper) and the resolvers are the host's, not the sandbox's. */
@@ -28,14 +30,17 @@ static int as_of_today(struct spec *spec, void *arg, struct err *err)
 		return err_set(err, ERR_USAGE, "paths.initrd %s: too long", today->config->initrd);
 	memset(spec->resolvers, 0, sizeof(spec->resolvers));
 	resolv_choose(today->config->resolvers, spec->resolvers);
+	if (handover_take_again(today->files, spec,
+				today->accept_changed ? HANDOVER_ANY : HANDOVER_VOUCHED, err) < 0)
+		return -1;
 	*today->spec = *spec;
 	return 0;
 }
 
 int rest_prepare(const struct config *config, const char *name, const char *id, struct spec *spec,
-		 struct err *err)
+		 struct handover *files, bool accept_changed, struct err *err)
 {
-	struct today today = { .config = config, .spec = spec };
+	struct today today = { config, spec, files, accept_changed };
 	bool running;
 
 	if (rest_change(&config->host, name, id, as_of_today, &today, &running, err) < 0)

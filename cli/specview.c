@@ -7,6 +7,7 @@
 
 #include "base/bug.h"
 #include "base/str.h"
+#include "cli/digest.h"
 #include "cli/json.h"
 #include "cli/limits.h"
 #include "cli/portspec.h"
@@ -105,6 +106,19 @@ static void lines_of_ports(struct text_table *table, const struct spec *spec)
 	}
 }
 
+static void lines_of_file(struct text_table *table, const char *key, const char *path,
+			  const uint8_t digest[SPEC_DIGEST_SIZE], bool vouched)
+{
+	char hex[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE + 64];
+
+	specview_line(table, key, path);
+	if (!digest_is_known(digest))
+		return;
+	(void)snprintf(text, sizeof(text), "SHA-256 %s%s", digest_text(digest, hex),
+		       vouched ? "" : ", as found: no digest beside it");
+	specview_line(table, "", text);
+}
+
 void specview_lines(struct text_table *table, const struct spec *spec)
 {
 	char text[64], fingerprint[SSHKEY_FINGERPRINT_SIZE];
@@ -120,8 +134,10 @@ void specview_lines(struct text_table *table, const struct spec *spec)
 					   : "in memory");
 	lines_of_limits(table, spec);
 	lines_of_ports(table, spec);
-	specview_line(table, "kernel", spec->kernel);
-	specview_line(table, "image", spec->image);
+	lines_of_file(table, "kernel", spec->kernel, spec->kernel_sha256,
+		      (spec->flags & SPEC_KERNEL_VOUCHED) != 0);
+	lines_of_file(table, "image", spec->image, spec->image_sha256,
+		      (spec->flags & SPEC_IMAGE_VOUCHED) != 0);
 	sshkey_fingerprint(spec->host_key_public, fingerprint);
 	specview_line(table, "host key", fingerprint);
 	lines_of_keys(table, spec);
@@ -210,6 +226,19 @@ static json_t *ports_json(const struct spec *spec)
 	return list;
 }
 
+/* KEY is the path, as ever; KEY_sha256 is null where it isn't known, KEY_vouched says that a digest beside it agreed. */
+static void file_json(json_t *object, const char *key, const char *path,
+		      const uint8_t digest[SPEC_DIGEST_SIZE], bool vouched)
+{
+	char name[32], hex[DIGEST_TEXT_SIZE];
+
+	json_put_text(object, key, path);
+	(void)snprintf(name, sizeof(name), "%s_sha256", key);
+	json_put_optional(object, name, digest_is_known(digest) ? digest_text(digest, hex) : "");
+	(void)snprintf(name, sizeof(name), "%s_vouched", key);
+	json_put_bool(object, name, vouched);
+}
+
 void specview_json(json_t *object, const struct spec *spec)
 {
 	json_put_instant(object, "created", spec->created_s);
@@ -223,8 +252,10 @@ void specview_json(json_t *object, const struct spec *spec)
 	(void)json_object_set_new(object, "limits", limits_json(spec));
 	json_put_text(object, "network", spec->flags & SPEC_NET ? "nat" : "none");
 	(void)json_object_set_new(object, "ports", ports_json(spec));
-	json_put_text(object, "kernel", spec->kernel);
-	json_put_text(object, "image", spec->image);
+	file_json(object, "kernel", spec->kernel, spec->kernel_sha256,
+		  (spec->flags & SPEC_KERNEL_VOUCHED) != 0);
+	file_json(object, "image", spec->image, spec->image_sha256,
+		  (spec->flags & SPEC_IMAGE_VOUCHED) != 0);
 	json_put_text(object, "host_key", spec->host_key_public);
 	(void)json_object_set_new(object, "ssh_keys", keys_json(spec));
 }

@@ -106,6 +106,7 @@ _Noreturn static void in_child(const struct start *start, const struct waiting *
 {
 	const struct become become = { .config = start->config,
 				       .spec = start->spec,
+				       .files = start->files,
 				       .foreground = start->foreground,
 				       .unit = start->foreground && waiting->unit };
 	sigset_t none;

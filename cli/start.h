@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/proto/spec.h"
 #include "cli/config.h"
+#include "cli/handover.h"
 
 /*
  * Starting a keeper and waiting until its sandbox is ready.
@@ -24,6 +25,7 @@ struct start {
 	const struct config *config;
 	const char *config_path; /* --config, for a unit to be told; or NULL */
 	struct spec *spec;
+	const struct handover *files; /* kernel and image, for a keeper that is our child */
 	bool again;	    /* it is stopped: its spec stays where it is, and nothing is undone */
 	uint32_t timeout_s; /* until it is ready; 0: the usual */
 	bool foreground;    /* the keeper stays our child: child is its pid, to be waited for */

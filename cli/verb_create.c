@@ -64,10 +64,12 @@ static int check_free(const struct spec *spec, struct err *err)
 int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static struct spec spec;
+	struct handover files = HANDOVER_NONE;
 	struct request request = { .durable = true };
 	struct start start = { .config = &cli->config,
 			       .config_path = cli->config_path,
-			       .spec = &spec };
+			       .spec = &spec,
+			       .files = &files };
 	char date[STR_INSTANT_SIZE];
 	bool quiet = false, by_default = false;
 	int rc;
@@ -76,7 +78,8 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	rc = request_take_timeout(&start.timeout_s, request.timeout, err);
 	if (rc == 0)
-		rc = request_resolve(&request, &cli->config, time(NULL), &spec, &by_default, err);
+		rc = request_resolve(&request, &cli->config, time(NULL), &spec, &files, &by_default,
+				     err);
 	if (rc == 0)
 		rc = check_free(&spec, err);
 	if (rc == 0 && request.dry_run)
@@ -88,6 +91,7 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 			 spec.name, str_from_instant(spec.deadline_s, date, sizeof(date)));
 	if (rc == 0 && !quiet && !request.dry_run)
 		(void)printf("%s\n", spec.name);
+	handover_close(&files);
 	explicit_bzero(&spec, sizeof(spec));
 	return rc;
 }

@@ -222,8 +222,11 @@ static int live(const struct run *run, const struct spec *spec, pid_t keeper, st
 int verb_run(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static struct spec spec;
+	struct handover files = HANDOVER_NONE;
 	struct run run = { .request.durable = false };
-	struct start start = { .config = &cli->config, .spec = &spec, .foreground = true };
+	struct start start = {
+		.config = &cli->config, .spec = &spec, .files = &files, .foreground = true
+	};
 	bool by_default = false;
 	char date[STR_INSTANT_SIZE];
 	int rc;
@@ -232,8 +235,8 @@ int verb_run(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	rc = request_take_timeout(&start.timeout_s, run.request.timeout, err);
 	if (rc == 0)
-		rc = request_resolve(&run.request, &cli->config, time(NULL), &spec, &by_default,
-				     err);
+		rc = request_resolve(&run.request, &cli->config, time(NULL), &spec, &files,
+				     &by_default, err);
 	if (rc == 0 && run.request.dry_run)
 		return specview_dry_run(&spec, err);
 	if (rc == 0)
@@ -243,6 +246,7 @@ int verb_run(struct cli *cli, int argc, char **argv, struct err *err)
 			 str_from_instant(spec.deadline_s, date, sizeof(date)));
 	if (rc == 0)
 		rc = live(&run, &spec, start.child, err);
+	handover_close(&files);
 	explicit_bzero(&spec, sizeof(spec));
 	return rc;
 }

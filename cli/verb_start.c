@@ -21,13 +21,15 @@
 #include "store/entry.h"
 #include "store/status.h"
 
-enum { START_FOREGROUND = OPT_LONG + 1, START_ALL, START_TIMEOUT };
+enum { START_FOREGROUND = OPT_LONG + 1, START_ALL, START_TIMEOUT, START_ACCEPT_CHANGED };
 
 const struct opt verb_start_options[] = {
 	{ START_FOREGROUND, "foreground", NULL, "stay with it: this process becomes its keeper" },
 	{ START_ALL, "all", NULL, "every one that the host stopped, by a reboot or a signal" },
 	{ START_TIMEOUT, "timeout", "DURATION",
 	  "give up waiting when it is not ready by then (exit code 124)" },
+	{ START_ACCEPT_CHANGED, "accept-changed", NULL,
+	  "even with a kernel or image that has changed" },
 	{ 0 },
 };
 
@@ -35,7 +37,7 @@ struct what {
 	struct cli *cli;
 	struct many many;
 	uint32_t timeout_s;
-	bool foreground, all;
+	bool foreground, all, accept_changed;
 };
 
 static void drop_record(void *arg, const struct ctl_record *record)
@@ -81,9 +83,11 @@ static int start_one(struct what *what, const char *name, const char *id, struct
 {
 	static struct spec spec;
 	const struct config *config = &what->cli->config;
+	struct handover files = HANDOVER_NONE;
 	struct start start = { .config = config,
 			       .config_path = what->cli->config_path,
 			       .spec = &spec,
+			       .files = &files,
 			       .again = true,
 			       .timeout_s = what->timeout_s };
 	int rc = look(config, id, err);
@@ -94,9 +98,10 @@ static int start_one(struct what *what, const char *name, const char *id, struct
 		log_info("%s runs already", name);
 		return 0;
 	}
-	rc = rest_prepare(config, name, id, &spec, err);
+	rc = rest_prepare(config, name, id, &spec, &files, what->accept_changed, err);
 	if (rc == 0 && start_sandbox(&start, err) < 0)
 		rc = err_wrap(err, "%s", name);
+	handover_close(&files);
 	explicit_bzero(&spec, sizeof(spec));
 	return rc;
 }
@@ -156,6 +161,7 @@ static int read_options(struct cli *cli, int argc, char **argv, struct what *wha
 			return -1;
 		what->foreground |= id == START_FOREGROUND;
 		what->all |= id == START_ALL;
+		what->accept_changed |= id == START_ACCEPT_CHANGED;
 	}
 	if (id < 0)
 		return -1;

@@ -48,8 +48,16 @@ bool host_has_systemd(void)
 
 static int dirs_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
+	char path[PATHS_SIZE];
+	auto_fd digests = -1;
+
 	if (paths_make(host, err) < 0)
 		return -1;
+	/* for the CLI, which replaces it: what sandboxes leave must not be told by it */
+	digests = open(paths_run_dir(host, "digests", path),
+		       O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (digests < 0)
+		return err_sys(err, "can't make %s", path);
 	SAY("%.100s and %.100s", host->state_dir, host->run_dir);
 	return host_state_begin(host, true, err);
 }
@@ -82,7 +90,7 @@ static void remove_slots(const struct host_config *host)
 /* What is not empty stays, and with it what holds it: that is no failure */
 static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	static const char *const run_files[] = { "claim.lock", "reap.lock" };
+	static const char *const run_files[] = { "claim.lock", "reap.lock", "digests" };
 	static const char *const state_dirs[] = { "names", "spool", "sandboxes", "receipts" };
 	char path[PATHS_SIZE];
 	bool any = false;

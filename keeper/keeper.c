@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "keeper/bringup.h"
+#include "keeper/files.h"
 #include "keeper/life.h"
 #include "keeper/privileges.h"
 #include "keeper/progress.h"
@@ -198,6 +199,8 @@ int keeper_run(const struct keeper_options *options)
 	k.progress_fd = id_is_valid(options->id) ? progress_connect(options->id) : -1;
 	if (rc == 0)
 		rc = keeper_descriptors(&k.spec, &err);
+	if (rc == 0)
+		rc = files_receive(&k, options->files, &err);
 	if (rc == 0 && !k.foreground && !(k.spec.flags & SPEC_IN_UNIT)) {
 		rc = privileges_detach(&err);
 		if (rc == 0)

@@ -52,10 +52,11 @@ struct life {
 struct keeper {
 	struct spec spec;
 	bool foreground;
-	bool again;	   /* it was stopped: its spec, disk, keys, name and date are there */
-	uint32_t rest_end; /* enum end_reason of its last run, then */
-	bool live;	   /* it has been READY */
-	int progress_fd;   /* to the CLI that asked; -1 when it has gone */
+	bool again;		/* it was stopped: its spec, disk, keys, name and date are there */
+	uint32_t rest_end;	/* enum end_reason of its last run, then */
+	bool live;		/* it has been READY */
+	int progress_fd;	/* to the CLI that asked; -1 when it has gone */
+	struct ctl_files files; /* what it handed over, with kernel_fd and image_fd */
 
 	/* claimed */
 	int lock_fd, slot_fd, journal_fd;
@@ -89,6 +90,7 @@ void keeper_init(struct keeper *k);
 struct keeper_options {
 	const char *state_dir, *id;
 	bool foreground; /* somebody waits for this process: don't detach */
+	int files;	 /* inherited socket with struct ctl_files in it; -1: none */
 	bool unit;	 /* this process is in a systemd unit of its own with Delegate=yes */
 };
 

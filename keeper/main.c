@@ -30,6 +30,7 @@ struct options {
 	const char *id;
 	const char *state_dir;
 	const char *only; /* one of doctor's checks; NULL: all */
+	uint64_t files;	  /* inherited socket with kernel and image; 0: none */
 	bool foreground, unit, dry_run, force;
 };
 
@@ -120,7 +121,8 @@ static int main_tool(const struct verb *verb, const struct options *o)
 
 static int main_usage(const char *what)
 {
-	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] [--unit] | "
+	log_error("%s; usage: mayfly-keeper --start ID --state-dir DIR [--foreground] [--unit] "
+		  "[--files FD] | "
 		  "--reap "
 		  "[--dry-run] | "
 		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
@@ -175,6 +177,9 @@ int main(int argc, char **argv)
 			o.state_dir = argv[++i];
 		else if (strcmp(flag, "--foreground") == 0)
 			o.foreground = true;
+		else if (strcmp(flag, "--files") == 0 && i + 1 < argc &&
+			 str_to_u64(argv[i + 1], 1023, &o.files) && o.files > 2)
+			i++;
 		else if (strcmp(flag, "--unit") == 0)
 			o.unit = true;
 		else if (strcmp(flag, "--dry-run") == 0)
@@ -193,9 +198,11 @@ int main(int argc, char **argv)
 			return main_usage(flag);
 	}
 	if (start && o.state_dir)
-		return keeper_run(&(const struct keeper_options){ .state_dir = o.state_dir,
-								  .id = o.id,
-								  .foreground = o.foreground,
-								  .unit = o.unit });
+		return keeper_run(
+			&(const struct keeper_options){ .state_dir = o.state_dir,
+							.id = o.id,
+							.files = o.files ? (int)o.files : -1,
+							.foreground = o.foreground,
+							.unit = o.unit });
 	return verb ? main_tool(verb, &o) : main_usage("nothing to do");
 }

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "keeper/date.h"
 #include "keeper/doctor.h"
+#include "keeper/files.h"
 #include "keeper/initrd.h"
 #include "keeper/life.h"
 #include "keeper/pass.h"
@@ -35,28 +36,14 @@ static int steps_open_file(const char *path, int flags, int *fd, struct err *err
 	return *fd < 0 ? err_sys(err, "can't open %s", path) : 0;
 }
 
-/* A pipe would block, a device or /proc/self/mem would give the monitor what is no file of a guest. */
-static int steps_open_plain(const char *path, int *fd, struct err *err)
-{
-	struct stat st;
-
-	if (steps_open_file(path, O_RDONLY | O_NONBLOCK, fd, err) < 0)
-		return -1;
-	if (fstat(*fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-		return err_set(err, ERR_USAGE, "%s is not a plain file, or empty", path);
-	return 0;
-}
-
 int steps_open(struct keeper *k, struct err *err)
 {
 	if (steps_open_file("/dev/kvm", O_RDWR, &k->kvm_fd, err) < 0) {
 		doctor_explain(&k->spec.host, "virtualisation", NULL, err);
 		return -1;
 	}
-	if (steps_open_plain(k->spec.host.monitor, &k->monitor_fd, err) < 0 ||
-	    steps_open_plain(k->spec.kernel, &k->kernel_fd, err) < 0 ||
-	    steps_open_plain(k->spec.initrd, &k->initrd_fd, err) < 0 ||
-	    steps_open_plain(k->spec.image, &k->image_fd, err) < 0)
+	if (files_open_plain(k->spec.host.monitor, &k->monitor_fd, err) < 0 ||
+	    files_open_plain(k->spec.initrd, &k->initrd_fd, err) < 0 || files_open(k, err) < 0)
 		return -1;
 	return steps_open_file("/dev/urandom", O_RDONLY, &k->urandom_fd, err);
 }

@@ -36,6 +36,7 @@
  *                       claim.lock) when that is known gone
  *   claim.lock          held while an id or a slot is taken
  *   reap.lock           held by a reap
+ *   digests             what kernels and images hashed to in this boot (cli/digest.h)
  */
 
 struct deadline_record {

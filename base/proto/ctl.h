@@ -52,6 +52,17 @@ enum ctl_request_type {
 	CTL_BALLOON = 8,      /* port: MiB that the guest shall give back */
 };
 
+/*
+ * CLI → keeper: one packet in a socket that the keeper inherits (--files FD), with two descriptors: kernel and image,
+ * read-only. The digests are what the CLI found through them.
+ */
+struct ctl_files {
+	uint32_t version; /* CTL_VERSION */
+	uint32_t reserved;
+	uint8_t kernel_sha256[32];
+	uint8_t image_sha256[32];
+};
+
 struct ctl_request {
 	uint32_t version; /* CTL_VERSION */
 	uint32_t type;	  /* enum ctl_request_type */
@@ -104,5 +115,6 @@ enum end_reason {
 static_assert(sizeof(struct ctl_record) == 512, "ABI");
 static_assert(sizeof(struct ctl_request) == 256, "ABI");
 static_assert(sizeof(struct ctl_request_v1) == 256, "ABI");
+static_assert(sizeof(struct ctl_files) == 72, "ABI");
 
 #endif

@@ -52,6 +52,8 @@ enum spec_flags {
 	SPEC_IN_UNIT =
 		1u << 2, /* the keeper runs in a systemd unit with Delegate=yes: use that cgroup */
 	SPEC_RESTART = 1u << 3, /* start it again after a reboot of the host, before its date */
+	SPEC_KERNEL_VOUCHED = 1u << 4, /* a digest beside the file said the same as ours */
+	SPEC_IMAGE_VOUCHED = 1u << 5,
 };
 
 enum spec_protocol {
