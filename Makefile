@@ -262,6 +262,7 @@ deps:
 # a second make: the first one may have run before the packages (and pkg-config's answers) were there
 test: root deps
 	$(Q)$(MAKE) --no-print-directory all guest unit fuzz tools
+	$(Q)packaging/deb >/dev/null
 	$(Q)tests/run
 
 demo: root deps
