@@ -106,3 +106,19 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 		put_end(object, &entry->end);
 	return object;
 }
+
+int entryview_print(const struct host_config *host, const char *id, struct err *err)
+{
+	static struct store_entry entry; /* too large for a stack */
+	struct entryview view;
+	long long left_s;
+	int rc = -1;
+
+	if (entry_load(host, id, &entry, err) == 0 &&
+	    entryview_left(host, &entry, &left_s, err) == 0) {
+		entryview_make(&view, &entry, left_s);
+		rc = json_print(entryview_json(&entry, &view, true), err);
+	}
+	explicit_bzero(&entry, sizeof(entry));
+	return rc;
+}

@@ -35,6 +35,9 @@ int entryview_left(const struct host_config *host, const struct store_entry *ent
  */
 json_t *entryview_json(const struct store_entry *entry, const struct entryview *view, bool whole);
 
+/* Look at id and print the whole object. 0, or -1 with err. */
+int entryview_print(const struct host_config *host, const char *id, struct err *err);
+
 /* The guest's addresses in a slot, as text; ipv6 is "" where the host gives none. Pure. */
 void entryview_addresses(const struct host_config *host, uint32_t slot, char ipv4[INET6_ADDRSTRLEN],
 			 char ipv6[INET6_ADDRSTRLEN]);

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/entryview.h"
+#include "cli/json.h"
 #include "cli/request.h"
 #include "cli/specview.h"
 #include "cli/start.h"
 #include "store/paths.h"
+#include "store/prepared.h"
 
 enum { CREATE_NO_RESTART = OPT_LONG + 100 };
 
@@ -61,6 +64,22 @@ static int check_free(const struct spec *spec, struct err *err)
 	return 0;
 }
 
+/* --dry-run --format json: what show would say of it, but for what only a sandbox that is there has */
+static int print_plan(const struct spec *spec, struct err *err)
+{
+	json_t *object;
+
+	if (prepared_check(&spec->host, err) < 0)
+		return -1;
+	object = json_object();
+	json_put_text(object, "name", spec->name);
+	json_put_text(object, "owner", spec->owner);
+	json_put_instant(object, "ends", spec->deadline_s);
+	(void)json_object_set_new(object, "labels", specview_labels_json(spec));
+	specview_json(object, spec);
+	return json_print(object, err);
+}
+
 int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static struct spec spec;
@@ -83,13 +102,15 @@ int verb_create(struct cli *cli, int argc, char **argv, struct err *err)
 	if (rc == 0)
 		rc = check_free(&spec, err);
 	if (rc == 0 && request.dry_run)
-		rc = specview_dry_run(&spec, err);
+		rc = cli->json ? print_plan(&spec, err) : specview_dry_run(&spec, err);
 	else if (rc == 0)
 		rc = start_sandbox(&start, err);
 	if (rc == 0 && by_default)
 		log_info("%s ends at %s, this site's default life; --ttl chooses another",
 			 spec.name, str_from_instant(spec.deadline_s, date, sizeof(date)));
-	if (rc == 0 && !quiet && !request.dry_run)
+	if (rc == 0 && !quiet && !request.dry_run && cli->json)
+		rc = entryview_print(&spec.host, spec.id, err);
+	else if (rc == 0 && !quiet && !request.dry_run)
 		(void)printf("%s\n", spec.name);
 	handover_close(&files);
 	explicit_bzero(&spec, sizeof(spec));

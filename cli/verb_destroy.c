@@ -20,7 +20,7 @@
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/request.h"
-#include "cli/several.h"
+#include "cli/many.h"
 #include "cli/target.h"
 #include "cli/tool.h"
 #include "store/entry.h"
@@ -133,15 +133,13 @@ static void finish(struct victim *victim, struct order *order)
 		victim->err.code = ERR_NONE;
 }
 
-static int report(const struct victim *victims, int n, struct err *err)
+static int report(const struct victim *victims, int n, bool json, struct err *err)
 {
-	struct several failures = { 0 };
+	struct many failures = { .list = json ? json_array() : NULL };
 
-	for (int i = 0; i < n; i++) {
-		if (victims[i].err.code != ERR_NONE)
-			several_failed(&failures, &victims[i].err);
-	}
-	return several_end(&failures, err);
+	for (int i = 0; i < n; i++)
+		many_done(&failures, victims[i].name, victims[i].id, &victims[i].err);
+	return many_result(&failures, err);
 }
 
 /* NULL with err, or the names. */
@@ -172,15 +170,16 @@ static char **read_words(struct cli *cli, int argc, char **argv, struct order *o
 }
 
 /* What destroy would end, and what else of it goes. */
-static void say_victim(struct victim *victim, const struct host_config *host)
+static void say_victim(struct victim *victim, const struct host_config *host, bool json)
 {
 	static struct store_entry entry;
 
 	if (entry_load(host, victim->id, &entry, &victim->err) < 0)
 		return;
-	(void)printf("%s (%s), %s%s, would be destroyed\n", victim->name, victim->id,
-		     entry_state_word(entry.state),
-		     entry.has_spec && entry.spec.disk_bytes > 0 ? ", with its disk" : "");
+	if (!json)
+		(void)printf("%s (%s), %s%s, would be destroyed\n", victim->name, victim->id,
+			     entry_state_word(entry.state),
+			     entry.has_spec && entry.spec.disk_bytes > 0 ? ", with its disk" : "");
 	explicit_bzero(&entry, sizeof(entry));
 }
 
@@ -207,7 +206,7 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err)
 		if (!victims[i].found)
 			continue;
 		if (order.dry_run)
-			say_victim(&victims[i], &cli->config.host);
+			say_victim(&victims[i], &cli->config.host, cli->json);
 		else
 			finish(&victims[i], &order);
 		if (victims[i].err.code != ERR_NONE)
@@ -215,7 +214,7 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err)
 		fd_close(&victims[i].fd);
 	}
 	progress_erase(&order.progress);
-	rc = report(victims, n, err);
+	rc = report(victims, n, cli->json, err);
 	free(victims);
 	return rc;
 }

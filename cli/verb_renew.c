@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/client.h"
+#include "cli/json.h"
 #include "cli/life.h"
 #include "cli/request.h"
 #include "cli/target.h"
@@ -80,6 +81,18 @@ static int renew_at_rest(const struct host_config *host, const char *name, const
 	return rc < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
+static int print_json(const struct renew_words *words, const char *id, int64_t deadline_s,
+		      struct err *err)
+{
+	json_t *object = json_object();
+
+	json_put_text(object, "name", words->name);
+	json_put_text(object, "id", id);
+	json_put_instant(object, "ends", deadline_s);
+	json_put_bool(object, "dry_run", words->dry_run);
+	return json_print(object, err);
+}
+
 int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct ctl_request request = { .type = CTL_RENEW };
@@ -105,6 +118,8 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 	} else if (fd < 0 || (!words.dry_run &&
 			      client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0))
 		return -1;
+	if (cli->json)
+		return print_json(&words, id, request.deadline_s, err);
 	(void)printf("%s %s at %s\n", words.name, words.dry_run ? "would end" : "ends",
 		     str_from_instant(request.deadline_s, date, sizeof(date)));
 	return 0;

@@ -108,12 +108,13 @@ static int start_one(struct what *what, const char *name, const char *id, struct
 
 static void start_named(struct what *what, const char *name)
 {
-	char id[ID_SIZE];
+	char id[ID_SIZE] = "";
 	struct err err;
 
-	if (target_find(&what->cli->config.host, name, id, &err) < 0 ||
-	    start_one(what, name, id, &err) < 0)
-		many_failed(&what->many, &err);
+	if (target_find(&what->cli->config.host, name, id, &err) == 0 &&
+	    start_one(what, name, id, &err) == 0)
+		err.code = ERR_NONE;
+	many_done(&what->many, name, id, &err);
 }
 
 /* ---- --all ---- */
@@ -141,9 +142,10 @@ static bool start_wanted(const char *id, void *arg)
 	explicit_bzero(&entry, sizeof(entry));
 	if (!wanted)
 		return true;
-	if (start_one(what, name, id, &err) < 0)
-		many_failed(&what->many, &err);
-	else
+	if (start_one(what, name, id, &err) == 0)
+		err.code = ERR_NONE;
+	many_done(&what->many, name, id, &err);
+	if (err.code == ERR_NONE && !what->cli->json)
 		(void)printf("%s\n", name);
 	(void)fflush(stdout);
 	return true;
@@ -185,6 +187,7 @@ int verb_start(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	if (what.foreground)
 		return become_named(&cli->config, names[0], err);
+	what.many.list = cli->json ? json_array() : NULL;
 	if (what.all && entry_each(&cli->config.host, start_wanted, &what, err) < 0)
 		return -1;
 	for (int i = 0; i < n; i++)

@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "cli/json.h"
 #include "cli/sample.h"
-#include "cli/several.h"
+#include "cli/many.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "store/entry.h"
@@ -92,7 +92,7 @@ static bool add_any(const char *id, void *arg)
 static int take(struct stats *stats, bool first, struct err *err)
 {
 	const struct host_config *host = &stats->cli->config.host;
-	struct several failures = { 0 };
+	struct many failures = { .code = ERR_NONE };
 	char id[ID_SIZE];
 
 	if (stats->n_names == 0)
@@ -100,9 +100,9 @@ static int take(struct stats *stats, bool first, struct err *err)
 	for (int i = 0; i < stats->n_names; i++) {
 		if ((target_find(host, stats->names[i], id, err) < 0 || add(stats, id, err) < 0) &&
 		    first)
-			several_failed(&failures, err);
+			many_failed(&failures, err);
 	}
-	return several_end(&failures, err);
+	return many_result(&failures, err);
 }
 
 static const struct sample *earlier(const struct stats *stats, const struct sample *now)

@@ -110,7 +110,7 @@ static int stop_all(struct cli *cli, char **names, int n, struct ctl_request *re
 {
 	const struct host_config *host = &cli->config.host;
 	struct running *all = calloc((size_t)n, sizeof(*all));
-	struct many many = { .code = ERR_NONE };
+	struct many many = { .list = cli->json ? json_array() : NULL };
 
 	BUG_ON(all == NULL);
 	for (int i = 0; i < n; i++) {
@@ -122,8 +122,7 @@ static int stop_all(struct cli *cli, char **names, int n, struct ctl_request *re
 	for (int i = 0; i < n; i++) {
 		if (all[i].err.code == ERR_NONE && finish(&all[i], host, request, &all[i].err) < 0)
 			(void)err_wrap(&all[i].err, "%s", names[i]);
-		if (all[i].err.code != ERR_NONE)
-			many_failed(&many, &all[i].err);
+		many_done(&many, names[i], all[i].id, &all[i].err);
 		fd_close(&all[i].fd);
 	}
 	free(all);

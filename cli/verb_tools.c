@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bug.h"
+#include "cli/json.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "cli/tool.h"
@@ -24,24 +26,43 @@ const struct opt verb_host_options[] = {
 	{ 0 },
 };
 
-/* "NAME: text", findings that are no good news marked. */
-static void print_record(void *arg, const struct ctl_record *record)
+/* "NAME: text", findings that are no good news marked; or an object each. */
+static void take_record(void *arg, const struct ctl_record *record)
 {
-	char text[1024], name[128];
+	bool good = record->type != CTL_ITEM || record->code == 0;
 	const char *who = record->name[0] != '\0' ? record->name : record->id;
+	json_t *list = arg, *object;
+	char text[1024], name[128];
+	int rc;
 
-	(void)arg;
 	if (record->text[0] == '\0' || (record->type != CTL_ITEM && record->type != CTL_OK))
 		return;
-	(void)printf("%s%s%s%s\n", record->type == CTL_ITEM && record->code != 0 ? "BAD: " : "",
-		     text_line(who, name, sizeof(name)), who[0] != '\0' ? ": " : "",
-		     text_line(record->text, text, sizeof(text)));
-	(void)fflush(stdout);
+	if (list == NULL) {
+		(void)printf("%s%s%s%s\n", good ? "" : "BAD: ", text_line(who, name, sizeof(name)),
+			     who[0] != '\0' ? ": " : "",
+			     text_line(record->text, text, sizeof(text)));
+		(void)fflush(stdout);
+		return;
+	}
+	object = json_object();
+	rc = json_array_append_new(list, object);
+	BUG_ON(rc < 0);
+	json_put_optional(object, "name", record->name);
+	json_put_optional(object, "id", record->id);
+	json_put_bool(object, "ok", good);
+	json_put_text(object, "text", record->text);
 }
 
+/* With --format json one array, also in front of an error. */
 static int run(struct cli *cli, const char *const args[], struct err *err)
 {
-	return tool_run(&cli->config, args, print_record, NULL, err);
+	json_t *list = cli->json ? json_array() : NULL;
+	int code = tool_run(&cli->config, args, take_record, list, err);
+	struct err ignored;
+
+	if (list != NULL && json_print(list, code < 0 ? &ignored : err) < 0)
+		return -1;
+	return code;
 }
 
 int verb_reap(struct cli *cli, int argc, char **argv, struct err *err)

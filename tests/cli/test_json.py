@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mayfly authors
+"""Every verb that takes --format json has a schema, and what it prints holds to it. Real sandboxes: tests/e2e/test_json."""
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+
+from support import ID, MAYFLY, OK, TREE, Keeper, Site, Tap, one_line, record
+
+sys.path.insert(0, f"{TREE}/tests/support")
+import schema
+
+tap = Tap()
+
+
+def help_of(*words):
+    return subprocess.run([MAYFLY, "help", *words], capture_output=True, text=True, check=True).stdout
+
+
+verbs = re.findall(r"^  ([a-z-]+) ", help_of(), re.M)
+json_verbs = {verb for verb in verbs if "--format" in help_of(verb)}
+written = {os.path.basename(path)[:-5] for path in glob.glob(f"{schema.FOLDER}/*.json")}
+tap.check(json_verbs == written, "a schema for each verb with --format, and for no other", json_verbs ^ written)
+with open(f"{TREE}/docs/json.md", encoding="utf-8") as f:
+    page = f.read()
+tap.check(all(f"`{verb}" in page for verb in written), "docs/json.md names them all", [v for v in written if f"`{v}" not in page])
+seen = set()
+
+
+def holds(site, verb, *words, code=0, mode="ready", **more):
+    done = site.mayfly(verb, *words, "--format", "json", mode=mode, **more)
+    wrong = schema.check(verb, done.stdout)
+    tap.check(done.returncode == code and not wrong and (one_line(done.stderr) if code not in (0,) and verb != "doctor" else True),
+              f"{verb} {' '.join(words)} ({mode}): exit {code}, as its schema says", (wrong, done))
+    seen.add(verb)
+    return json.loads(done.stdout) if done.stdout else None
+
+
+# the validator finds what is wrong
+for value, rule, part in ((1, {"type": "string"}, "is not string"), (True, {"type": "integer"}, "is not integer"),
+                          ({}, {"required": ["a"]}, "a is missing"), ([1, "x"], {"items": {"type": "integer"}}, "[1]"),
+                          ({"b": 1}, {"properties": {}, "additionalProperties": False}, "b is not in the schema"),
+                          ("x", {"enum": ["y"]}, "none of"), ("x", {"pattern": "^y"}, "match"), (-1, {"minimum": 0}, "range"),
+                          (1, {"anyOf": [{"type": "string"}, {"type": "null"}]}, "is not"), (1, {"oneOf": []}, "the schema has")):
+    tap.check(part in " ".join(schema.problems(value, rule)), f"the validator sees {part}", schema.problems(value, rule))
+
+with Site() as site:
+    holds(site, "version")
+    holds(site, "ls")
+    holds(site, "ports")
+    holds(site, "stats")
+    plan = holds(site, "create", "web", "--ttl", "1h", "--label", "a=b", "--dry-run")
+    tap.check(plan and plan["name"] == "web" and plan["labels"] == {"a": "b"}, "create --dry-run", plan)
+    holds(site, "destroy", "web", code=3)
+    holds(site, "doctor", mode="bad-news", code=1)
+    holds(site, "doctor", "--only", "tap", mode="bad-news")
+    holds(site, "reap", mode="good-news")
+    holds(site, "reap", "--dry-run", mode="good-news")
+    holds(site, "host", "up", mode="good-news")
+    holds(site, "host", "down", mode="ready")
+    found = holds(site, "verify", ID, mode="residue", code=5)
+    tap.check(found == [{"name": "web", "id": None, "ok": False, "text": "the tap is there"}], "verify's finding", found)
+    for verb in ("start", "stop"):
+        holds(site, verb, "nobody", code=3)
+    site.add("web")
+
+    def answer(request, client):
+        client.send(record(OK))
+    with Keeper(site, answer):
+        found = holds(site, "renew", "web", "--ttl", "2h")
+        tap.check(found and found["name"] == "web" and found["id"] == ID and not found["dry_run"], "renew", found)
+        found = holds(site, "destroy", "web", "nobody", code=3)
+        tap.check([(row["name"], row["id"], row["ok"]) for row in found] == [("web", ID, True), ("nobody", None, False)],
+                  "destroy of two: each is told", found)
+    for words in (["show", "nobody"], ["ls", "x"], ["renew", "nobody", "--ttl", "1h"], ["create", "a_b"]):
+        done = site.mayfly(*words, "--format", "json")
+        tap.check(done.returncode in (2, 3) and done.stdout == b"" and one_line(done.stderr),
+                  f"{' '.join(words)}: an error is one line on stderr, and nothing on stdout", done)
+    done = site.mayfly("ls", "--format", "yaml")
+    tap.check(done.returncode == 2 and b"neither table nor json" in done.stderr, "--format yaml", done)
+tap.check(written - seen == {"show"}, "every schema was held against output here, or (show) in tests/e2e/test_json", written - seen)
+tap.end()
