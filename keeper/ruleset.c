@@ -174,6 +174,48 @@ int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, s
 	return look_up(&query, NULL, NULL, err);
 }
 
+/* ---- all base chains ---- */
+
+struct chain_walk {
+	ruleset_visit *visit;
+	void *arg;
+};
+
+static int on_chain(struct nl_msg *msg, void *arg)
+{
+	const struct chain_walk *walk = arg;
+	const struct nfgenmsg *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *attrs[NFTA_CHAIN_MAX + 1], *hook[NFTA_HOOK_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(*head), attrs, NFTA_CHAIN_MAX, NULL) < 0 ||
+	    !attrs[NFTA_CHAIN_HOOK] || !attrs[NFTA_CHAIN_TABLE] || !attrs[NFTA_CHAIN_NAME] ||
+	    nla_parse_nested(hook, NFTA_HOOK_MAX, attrs[NFTA_CHAIN_HOOK], NULL) < 0 ||
+	    !hook[NFTA_HOOK_HOOKNUM])
+		return NL_OK;
+	walk->visit(head->nfgen_family, nla_get_string(attrs[NFTA_CHAIN_TABLE]),
+		    nla_get_string(attrs[NFTA_CHAIN_NAME]),
+		    ntohl(nla_get_u32(hook[NFTA_HOOK_HOOKNUM])), walk->arg);
+	return NL_OK;
+}
+
+int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err)
+{
+	struct chain_walk walk = { .visit = visit, .arg = arg };
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+
+	if (r == 0)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_chain, &walk);
+	if (r == 0)
+		r = nfnl_send_simple(sock, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NLM_F_DUMP,
+				     AF_UNSPEC, 0);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' chains: %s", nl_geterror(r))
+		     : 0;
+}
+
 /* ---- building ---- */
 
 void ruleset_add(struct ruleset_text *text, const char *fmt, ...)

@@ -35,6 +35,11 @@ int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, 
 /* Likewise one chain. 1: there; 0: not (nor its table, maybe); -1: err. */
 int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, struct err *err);
 
+/* Each base chain of each family: where it hooks in (NF_INET_…). 0, or -1 with err. */
+typedef void ruleset_visit(uint8_t family, const char *table, const char *chain, uint32_t hook,
+			   void *arg);
+int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err);
+
 /* Commands are built line by line into a fixed buffer; one that does not fit is a bug. */
 struct ruleset_text {
 	char *buf;

@@ -230,12 +230,19 @@ int steps_tap(struct keeper *k, struct err *err)
 int steps_gate(struct keeper *k, struct err *err)
 {
 	int present = gate_present(&k->spec.host, err);
+	struct err found = { .code = ERR_FAILED };
 
 	if (present < 0)
 		return -1;
 	if (present == 0) {
 		(void)err_set(err, ERR_FAILED, "the gate is not loaded");
 		doctor_explain(&k->spec.host, "gate", NULL, err);
+		return -1;
+	}
+	/* what nobody would see before the first program inside hangs */
+	doctor_explain(&k->spec.host, "forwarding pools forward", NULL, &found);
+	if (found.text[0]) {
+		*err = found;
 		return -1;
 	}
 	return 0;

@@ -37,6 +37,9 @@ def alone():
         os.environ["STAND_ALONE"] = str(os.getpid())
         os.execvp("unshare", ["unshare", "--net", "--", sys.executable] + sys.argv)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):  # as host up leaves it
+        with open(f"/proc/sys/net/{name}", "w") as f:
+            f.write("1")
 
 
 def ok(good, name, detail=""):
