@@ -10,6 +10,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "cli/guestfile.h"
 #include "cli/handover.h"
 #include "cli/limits.h"
@@ -335,5 +336,7 @@ int request_resolve(const struct request *request, const struct config *config, 
 	    take_files(request, config, spec, files, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
 	resolv_choose(config->resolvers, spec->resolvers);
+	if (spec->resolvers[0][0] == '\0' && (spec->flags & SPEC_NET) != 0)
+		log_warning(RESOLV_NONE ERR_MEND RESOLV_MEND);
 	return take_keys(request, spec, err);
 }

@@ -15,6 +15,10 @@ int resolv_upstreams(char out[SPEC_MAX_RESOLVERS][46]);
 /* What the configuration names, or where it names none the host's own. */
 void resolv_choose(const char configured[SPEC_MAX_RESOLVERS][46], char out[SPEC_MAX_RESOLVERS][46]);
 
+/* What create and doctor say when there is none. */
+#define RESOLV_NONE "no name server is known that sandboxes could ask: names won't resolve inside"
+#define RESOLV_MEND "set network.resolvers; this host's own are on its loopback, or missing"
+
 /* The same for one text in resolv.conf(5)'s form. Pure. */
 int resolv_parse(const char *text, char out[SPEC_MAX_RESOLVERS][46]);
 

@@ -14,6 +14,7 @@
 
 #include "base/bug.h"
 #include "cli/json.h"
+#include "cli/resolv.h"
 #include "cli/text.h"
 #include "cli/tool.h"
 
@@ -111,6 +112,23 @@ static void check_files(struct findings *findings, const struct config *config)
 	}
 }
 
+/* Names are the CLI's to choose: the keeper reads no configuration. */
+static void check_resolvers(struct findings *findings, const struct config *config)
+{
+	char servers[SPEC_MAX_RESOLVERS][46] = { "" }, text[1024];
+
+	if (!is_wanted(findings, "resolvers"))
+		return;
+	resolv_choose(config->resolvers, servers);
+	if (servers[0][0] == '\0')
+		(void)snprintf(text, sizeof(text), "resolvers: " RESOLV_NONE ERR_MEND RESOLV_MEND);
+	else
+		(void)snprintf(text, sizeof(text), "resolvers: sandboxes ask %s%s%s%s%s",
+			       servers[0], servers[1][0] != '\0' ? ", " : "", servers[1],
+			       servers[2][0] != '\0' ? ", " : "", servers[2]);
+	report(findings, servers[0][0] != '\0' ? LEVEL_OK : LEVEL_NOTE, "resolvers", text);
+}
+
 /* A keeper that has looked and ends with an error only counts its bad news once more. */
 static void check_kernel(struct findings *findings, const struct config *config)
 {
@@ -153,6 +171,7 @@ int verb_doctor(struct cli *cli, int argc, char **argv, struct err *err)
 	if (cli->json)
 		findings.list = json_array();
 	check_files(&findings, &cli->config);
+	check_resolvers(&findings, &cli->config);
 	(void)fflush(stdout);
 	check_kernel(&findings, &cli->config);
 	if (findings.n == 0)

@@ -96,6 +96,18 @@ static enum doctor_level check_forward(const struct host_config *host, struct do
 			  found.answers ? "get as answers" : "send");
 }
 
+/* An interface that would hear routers, but for this host's forwarding. */
+static bool is_deaf(const char *interface)
+{
+	char path[128];
+	bool hears;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", interface);
+	hears = doctor_number(path) == 1;
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", interface);
+	return hears && doctor_number(path) == 1;
+}
+
 /* The kernel forgets a router's default route once it forwards, unless it is told otherwise. */
 static enum doctor_level check_ra(const struct host_config *host, struct doctor_finding *f)
 {
@@ -106,13 +118,7 @@ static enum doctor_level check_ra(const struct host_config *host, struct doctor_
 	if (!host->ipv6 || !by_ra)
 		return doctor_say(f, DOCTOR_GOOD, "",
 				  "no IPv6 default route hangs on router advertisements");
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", uplink);
-	if (doctor_number(path) != 1)
-		return doctor_say(f, DOCTOR_GOOD, "",
-				  "%s hears router advertisements although this host forwards",
-				  uplink);
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", uplink);
-	if (doctor_number(path) != 1)
+	if (!is_deaf(uplink))
 		return doctor_say(f, DOCTOR_GOOD, "", "%s hears router advertisements", uplink);
 	(void)snprintf(path, sizeof(path), "run `sysctl net.ipv6.conf.%s.accept_ra=2`", uplink);
 	return doctor_say(f, DOCTOR_BAD, path,
@@ -131,6 +137,13 @@ static enum doctor_level check_uplink(const struct host_config *host, struct doc
 		return doctor_say(f, DOCTOR_NOTE, "give this host a default route",
 				  "this host has no default route: sandboxes reach no further "
 				  "than its own networks");
+	if (host->ipv6 && !uplink6[0] && is_deaf(uplink4))
+		return doctor_say(f, DOCTOR_NOTE,
+				  "if a router advertises itself there, set that interface's "
+				  "accept_ra to 2; else set network.ipv6 = false",
+				  "this host has no IPv6 default route, and does not hear routers "
+				  "on %s while it forwards",
+				  uplink4);
 	if (host->ipv6 && !uplink6[0])
 		return doctor_say(
 			f, DOCTOR_NOTE, "give this host IPv6, or set network.ipv6 = false",

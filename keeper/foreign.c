@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/str.h"
 
 #define FOREIGN_DEPTH 16
@@ -62,20 +63,33 @@ static bool is(const char *word, const char *wanted)
 	return strcmp(word, wanted) == 0;
 }
 
+/* An interface that isn't known is still none of ours, and not the loopback. */
+static enum answer names_one(const char *name, const char *interface)
+{
+	if (interface[0] == '\0')
+		return strncmp(name, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) == 0 || is(name, "lo")
+			       ? NO
+			       : PERHAPS;
+	return fnmatch(name, interface, 0) == 0 ? YES : NO;
+}
+
 /* An interface name of a rule, maybe with a star at its end, or a {…} of such. */
 static enum answer names_interface(char *names, const char *interface)
 {
+	enum answer best = NO;
 	char *save = NULL;
 
-	if (interface[0] == '\0' || names[0] == '@' || names[0] == '$')
+	if (names[0] == '@' || names[0] == '$')
 		return PERHAPS;
 	if (names[0] != '{')
-		return fnmatch(names, interface, 0) == 0 ? YES : NO;
+		return names_one(names, interface);
 	for (char *name = strtok_r(names, "{}, \"", &save); name;
-	     name = strtok_r(NULL, "{}, \"", &save))
-		if (fnmatch(name, interface, 0) == 0)
-			return YES;
-	return NO;
+	     name = strtok_r(NULL, "{}, \"", &save)) {
+		enum answer answer = names_one(name, interface);
+
+		best = answer > best ? answer : best;
+	}
+	return best;
 }
 
 static enum answer names_state(char *states, const struct foreign_packet *packet)

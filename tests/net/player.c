@@ -42,7 +42,7 @@ static struct host_config host = {
 static void put(void *arg, const struct ctl_record *record)
 {
 	(void)arg;
-	printf("%u %s\n", record->code, record->text);
+	printf("%s%u %s\n", record->type == CTL_NOTE ? "note " : "", record->code, record->text);
 }
 
 static const struct sink sink = { .put = put };
@@ -219,9 +219,8 @@ static int down_force(char **argv, struct err *err)
 
 static int doctor(char **argv, struct err *err)
 {
-	(void)argv;
 	(void)err;
-	return answer(doctor_run(&host, NULL, &sink));
+	return answer(doctor_run(&host, argv[0], &sink));
 }
 
 static int kvm(char **argv, struct err *err)
@@ -254,7 +253,7 @@ static const struct {
 	{ "host-up", 2, up },			 /* STATE_DIR RUN_DIR */
 	{ "host-down", 2, down },		 /* STATE_DIR RUN_DIR */
 	{ "host-down-force", 2, down_force },	 /* STATE_DIR RUN_DIR */
-	{ "doctor", 0, doctor },		 /* */
+	{ "doctor", 0, doctor },		 /* [CHECK] */
 	{ "kvm", 0, kvm },			 /* [DEVICE] */
 };
 
