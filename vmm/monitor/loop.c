@@ -18,7 +18,7 @@
 #include "vmm/monitor/channel.h"
 #include "vmm/monitor/event.h"
 
-#define LOOP_MAX_FDS	      (4 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
+#define LOOP_MAX_FDS	      (5 + MACHINE_SLOTS * VIRTIO_MAX_QUEUES + VSOCK_MAX_CONNS)
 #define LOOP_MESSAGES_A_ROUND 4
 
 /* What a polled descriptor is: the function to call when it is ready, and what it is about. */
