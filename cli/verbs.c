@@ -27,6 +27,8 @@ const struct verb verbs[] = {
 	{ "exec", NULL, "[-it] [OPTION…] NAME -- CMD…",
 	  "Run a command inside, without ssh; passes its exit code on.", verb_exec_options, 0, 125,
 	  verb_exec },
+	{ "cp", NULL, "[-a] [-u NAME] SRC NAME:DST|NAME:SRC DST",
+	  "Copy trees into a sandbox or out of it.", verb_cp_options, 0, 0, verb_cp },
 	{ "console", NULL, "[--detach-key KEY] [--tail N] NAME",
 	  "Attach this terminal to the sandbox's console.", verb_console_options, 0, 0,
 	  verb_console },
