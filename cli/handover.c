@@ -89,6 +89,20 @@ int handover_take(struct handover *handover, struct spec *spec, const char *kern
 	return take_part(spec, &kernel, err) < 0 ? -1 : take_part(spec, &image, err);
 }
 
+int handover_check(const struct host_config *host, enum guestfile_kind kind, const char *what,
+		   const char *path, struct err *err)
+{
+	uint8_t digest[SPEC_DIGEST_SIZE];
+	char copy[SPEC_PATH_SIZE];
+	auto_fd fd = -1;
+	const struct part part = { .kind = kind, .what = what, .path = copy, .fd = &fd };
+	bool vouched;
+
+	if (!str_copy(copy, sizeof(copy), path))
+		return err_set(err, ERR_USAGE, "%s %.200s: path too long", what, path);
+	return open_part(host, &part, digest, &vouched, err);
+}
+
 static int take_part_again(struct spec *spec, const struct part *part,
 			   enum handover_changes allowed, struct err *err)
 {

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/proto/spec.h"
+#include "cli/guestfile.h"
 
 /*
  * Kernel and image of a sandbox: opened here, checked through these descriptors, and handed to the keeper as they are,
@@ -28,6 +29,10 @@ struct handover {
  */
 int handover_take(struct handover *handover, struct spec *spec, const char *kernel_what,
 		  const char *image_what, struct err *err);
+
+/* Would handover_take do with this file? Nothing is kept. 0, or -1 with the same err. */
+int handover_check(const struct host_config *host, enum guestfile_kind kind, const char *what,
+		   const char *path, struct err *err);
 
 /* What may have changed since spec was written. */
 enum handover_changes {

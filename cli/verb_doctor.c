@@ -7,12 +7,13 @@
  */
 #include "cli/verbs.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "cli/guestfile.h"
+#include "cli/handover.h"
 #include "cli/json.h"
 #include "cli/resolv.h"
 #include "cli/text.h"
@@ -83,31 +84,43 @@ static void take_record(void *arg, const struct ctl_record *record)
 		report(findings, level, check, record->text);
 }
 
+/* A program, or (kind) a file that the guest gets: looked at as create does. */
 struct needed_file {
-	const char *check, *path, *mend;
-	int access;
+	const char *check, *key, *path, *mend;
+	bool program;
+	enum guestfile_kind kind;
 };
+
+static int look(const struct needed_file *file, const struct host_config *host, struct err *err)
+{
+	if (!file->program)
+		return handover_check(host, file->kind, file->key, file->path, err);
+	return access(file->path, X_OK) == 0 ? 0 : err_sys(err, "%s %.200s", file->key, file->path);
+}
 
 static void check_files(struct findings *findings, const struct config *config)
 {
+	static const char whole[] = "install mayfly whole, or correct the path";
+	static const char guest[] = "run `make guest`, or correct the path";
 	const struct needed_file files[] = {
-		{ "keeper", config->keeper, "set paths.keeper, or install mayfly whole", X_OK },
-		{ "monitor", config->host.monitor, "set paths.monitor, or install mayfly whole",
-		  X_OK },
-		{ "guest-kernel", config->kernel, "set paths.kernel, or run `make guest`", R_OK },
-		{ "initrd", config->initrd, "set paths.initrd, or run `make guest`", R_OK },
-		{ "image", config->image, "set paths.image, or run `make guest`", R_OK },
+		{ "keeper", "paths.keeper", config->keeper, whole, true, 0 },
+		{ "monitor", "paths.monitor", config->host.monitor, whole, true, 0 },
+		{ "guest-kernel", "paths.kernel", config->kernel, guest, false, GUESTFILE_KERNEL },
+		{ "initrd", "paths.initrd", config->initrd, guest, false, GUESTFILE_INITRD },
+		{ "image", "paths.image", config->image, guest, false, GUESTFILE_IMAGE },
 	};
 	char text[1024];
+	struct err err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		bool good = access(files[i].path, files[i].access) == 0;
+		bool good;
 
 		if (!is_wanted(findings, files[i].check))
 			continue;
-		(void)snprintf(text, sizeof(text), "%s: %s%s%s%s%s", files[i].check, files[i].path,
-			       good ? "" : ": ", good ? "" : err_errno_text(errno),
-			       good ? "" : ERR_MEND, good ? "" : files[i].mend);
+		good = look(&files[i], &config->host, &err) == 0;
+		(void)snprintf(text, sizeof(text), "%s: %s%s%s", files[i].check,
+			       good ? files[i].path : err.text, good ? "" : ERR_MEND,
+			       good ? "" : files[i].mend);
 		report(findings, good ? LEVEL_OK : LEVEL_BAD, files[i].check, text);
 	}
 }
