@@ -213,6 +213,7 @@ int client_answer_to(int fd, const struct ctl_request *request, int timeout_ms,
 		return 0;
 	if (err->code != ERR_USAGE || strcmp(err->text, CTL_OTHER_VERSION) != 0)
 		return -1;
+	err->code = ERR_NONE;
 	if (send_v1(fd, request, err) < 0)
 		return -1;
 	return client_answer(fd, timeout_ms, answer, passed, err);

@@ -111,13 +111,14 @@ static void finish(struct victim *victim, struct order *order)
 	int timeout_ms = (int)(order->config->host.stop_timeout_s + ANSWER_SLACK_S) * 1000;
 	int64_t left_ms = order->since_ms + (int64_t)order->timeout_s * 1000 - now_ms();
 	bool short_of_time = order->timeout_s != 0 && left_ms < timeout_ms;
+	const struct ctl_request request = { .type = CTL_DESTROY, .force = order->force };
 	struct ctl_record answer;
 
 	show_wait(victim, &order->progress);
 	if (short_of_time)
 		timeout_ms = left_ms > 0 ? (int)left_ms : 0;
 	if (victim->fd >= 0 &&
-	    client_answer(victim->fd, timeout_ms, &answer, NULL, &victim->err) == 0)
+	    client_answer_to(victim->fd, &request, timeout_ms, &answer, NULL, &victim->err) == 0)
 		return;
 	if (victim->fd >= 0 && victim->err.code == ERR_RESIDUE)
 		return;

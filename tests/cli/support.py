@@ -19,6 +19,7 @@ OK, ERROR, STEP, READY, ITEM, ENDED = range(1, 7)
 RENEW, DESTROY, CONNECT, WAIT = range(1, 5)
 CONSOLE, CONSOLE_SIZE = 6, 7
 REQUEST = struct.Struct("<IIqIII41s187s")
+OLD_REQUEST = struct.Struct("<IIqII41s191s")
 HEAD = struct.Struct("<II17s41s446s")
 
 
@@ -143,6 +144,27 @@ class Keeper:
         self.listener.close()
         self.thread.join(5)
         os.unlink(self.path)
+
+
+class OldKeeper(Keeper):
+    """One that began before an upgrade: it knows version 1 of the requests alone."""
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            while packet := client.recv(REQUEST.size + 1):
+                if len(packet) != OLD_REQUEST.size or packet[:4] != struct.pack("<I", 1):
+                    client.send(record(ERROR, 2, "not a request of this version of mayfly"))
+                    continue
+                _, kind, deadline, port, force, who, reason = OLD_REQUEST.unpack(packet)
+                request = {"kind": kind, "deadline": deadline, "port": port, "force": force,
+                           "who": who.split(b"\0")[0].decode(), "reason": reason.split(b"\0")[0].decode()}
+                self.requests.append(request)
+                self.answer(request, client)
+            client.close()
 
 
 def pass_stream(client, play):

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 
-from support import (CONNECT, DESTROY, ENDED, ERROR, ID, ITEM, MAYFLY, OK, RENEW, Keeper, Site, Tap, one_line, pass_stream,
+from support import (CONNECT, DESTROY, ENDED, ERROR, ID, ITEM, MAYFLY, OK, RENEW, Keeper, OldKeeper, Site, Tap, one_line, pass_stream,
                      record)
 
 tap = Tap()
@@ -137,6 +137,18 @@ with Site() as site:
                   keeper.requests[0]["force"] == 0 and not site.keeper_calls(), "destroy through the keeper", done)
         done = site.mayfly("rm", "-f", "web")
         tap.check(done.returncode == 0 and keeper.requests[1]["force"] == 1, "rm -f asks for no graceful stop", done)
+    with OldKeeper(site, destroyed) as keeper:
+        done = site.mayfly("destroy", "-f", "web")
+        tap.check(done.returncode == 0 and keeper.requests[0]["kind"] == DESTROY and keeper.requests[0]["force"] == 1 and
+                  not site.keeper_calls(), "destroy through a keeper from before an upgrade", (done, site.keeper_calls()))
+    with OldKeeper(site, lambda request, client: client.send(record(OK))) as keeper:
+        done = site.mayfly("renew", "web", "--ttl", "2h", "--reason", "one more look")
+        tap.check(done.returncode == 0 and keeper.requests[0]["kind"] == RENEW and
+                  keeper.requests[0]["deadline"] > time.time() + 7000 and keeper.requests[0]["reason"] == "one more look" and
+                  keeper.requests[0]["who"] != "", "renew by it", (done, keeper.requests))
+        done = site.mayfly("set", "web", "--balloon", "64M")
+        tap.check(done.returncode == 1 and b"from before an upgrade" in done.stderr and one_line(done.stderr) and
+                  len(keeper.requests) == 1, "what it can't do is said in one line", done)
     done = site.mayfly("destroy", "web")
     tap.check(done.returncode == 0 and site.keeper_calls() == [f"--destroy {ID}"], "destroy without a keeper: by the tool",
               (done, site.keeper_calls()))

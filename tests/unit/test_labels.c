@@ -41,6 +41,22 @@ static void test_sorted_and_replaced(void **state)
 	assert_memory_equal(labels + strlen(labels), zero, sizeof(labels) - strlen(labels));
 }
 
+static void test_dropped(void **state)
+{
+	char labels[SPEC_LABELS_SIZE] = "a=1\nab=2\nb=\n", same[SPEC_LABELS_SIZE] = "a=1\nb=\n";
+	static const char none[SPEC_LABELS_SIZE];
+
+	(void)state;
+	assert_false(labels_drop(labels, "c"));
+	assert_false(labels_drop(labels, ""));
+	assert_false(labels_drop(labels, "a=1"));
+	assert_true(labels_drop(labels, "ab"));
+	assert_memory_equal(labels, same, sizeof(same)); /* unused bytes are zero */
+	assert_true(labels_drop(labels, "b"));
+	assert_true(labels_drop(labels, "a"));
+	assert_memory_equal(labels, none, sizeof(none));
+}
+
 static void test_match(void **state)
 {
 	static const char labels[] = "env=prod\nenvelope=\ntier=a=b\n";
@@ -192,6 +208,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sorted_and_replaced),
+		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_match),
 		cmocka_unit_test(test_labels_refused),
 		cmocka_unit_test(test_invalid_texts),
