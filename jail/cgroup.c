@@ -29,6 +29,7 @@ static const struct {
 	{ CGROUP_CPU, "cpu" },
 	{ CGROUP_MEMORY, "memory" },
 	{ CGROUP_PIDS, "pids" },
+	{ CGROUP_IO, "io" },
 };
 
 uint64_t cgroup_memory_max(uint64_t ram_bytes)
@@ -298,7 +299,9 @@ int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t 
 		{ CGROUP_MEMORY, "memory.oom.group", "1", false },
 		{ CGROUP_CPU, "cpu.max", "", false },
 		{ CGROUP_PIDS, "pids.max", "", false },
+		{ CGROUP_CPU, "cpu.weight", "", false },
 	};
+	const size_t rows = limits->cpu_weight ? ARRAY_SIZE(table) : ARRAY_SIZE(table) - 1;
 	char text[SMALL_FILE];
 	uint32_t given;
 
@@ -306,11 +309,12 @@ int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t 
 	(void)snprintf(table[3].value, sizeof(table[3].value), "%" PRIu64 " %u",
 		       (uint64_t)limits->cpu_percent * CPU_PERIOD_US / 100, CPU_PERIOD_US);
 	(void)snprintf(table[4].value, sizeof(table[4].value), "%u", limits->pids);
+	(void)snprintf(table[5].value, sizeof(table[5].value), "%u", limits->cpu_weight);
 	if (read_text(path, "cgroup.controllers", text, sizeof(text), err) < 0)
 		return -1;
 	given = parse_controllers(text);
 	*missing = CGROUP_ALL & ~given;
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+	for (size_t i = 0; i < rows; i++) {
 		if (!(given & table[i].controller))
 			continue;
 		if (write_file(path, table[i].file, table[i].value, err) < 0 &&
@@ -318,6 +322,33 @@ int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t 
 			return -1;
 	}
 	return 0;
+}
+
+/* "rbps=max" or "rbps=1048576" */
+static void put_io(char *line, size_t size, const char *key, uint64_t value)
+{
+	size_t used = strlen(line);
+
+	if (value == 0)
+		(void)snprintf(line + used, size - used, " %s=max", key);
+	else
+		(void)snprintf(line + used, size - used, " %s=%" PRIu64, key, value);
+}
+
+int cgroup_limit_io(const char *path, const struct cgroup_io *io, struct err *err)
+{
+	char line[192];
+
+	(void)snprintf(line, sizeof(line), "%u:%u", io->major, io->minor);
+	put_io(line, sizeof(line), "rbps", io->read_bytes_per_s);
+	put_io(line, sizeof(line), "wbps", io->write_bytes_per_s);
+	put_io(line, sizeof(line), "riops", io->read_ops_per_s);
+	put_io(line, sizeof(line), "wiops", io->write_ops_per_s);
+	if (write_file(path, "io.max", line, err) == 0)
+		return 0;
+	if (err->os_errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "no controller for io");
+	return -1;
 }
 
 /* ---- the end ---- */

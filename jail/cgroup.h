@@ -23,13 +23,22 @@ enum cgroup_controller {
 	CGROUP_CPU = 1u << 0,
 	CGROUP_MEMORY = 1u << 1,
 	CGROUP_PIDS = 1u << 2,
+	CGROUP_IO =
+		1u << 3, /* handed down where there is one; only those who ask for io.max need it */
 	CGROUP_ALL = CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS,
 };
 
 struct cgroup_limits {
 	uint64_t memory_bytes; /* memory.max: cgroup_memory_max(guest's RAM) */
 	uint32_t cpu_percent;  /* cpu.max: 100 is one CPU */
+	uint32_t cpu_weight;   /* cpu.weight, 1 … 10000; 0: the kernel's default */
 	uint32_t pids;	       /* pids.max: cgroup_pids_max(vCPUs) */
+};
+
+/* io.max on one device (a whole disk, not a partition); 0 is no limit. */
+struct cgroup_io {
+	uint32_t major, minor;
+	uint64_t read_bytes_per_s, write_bytes_per_s, read_ops_per_s, write_ops_per_s;
 };
 
 /*
@@ -64,11 +73,14 @@ int cgroup_split(const char *unit, uint32_t *missing, struct err *err);
 int cgroup_create(const char *path, struct err *err);
 
 /*
- * Set the limits: memory.max, memory.swap.max = 0, memory.oom.group = 1, cpu.max, pids.max. Controllers that the cgroup
+ * Set the limits: memory.max, memory.swap.max = 0, memory.oom.group = 1, cpu.max, cpu.weight, pids.max. Controllers that the cgroup
  * doesn't have are skipped and reported in *missing. 0, or -1 with err (a file that is there refuses the value).
  */
 int cgroup_limit(const char *path, const struct cgroup_limits *limits, uint32_t *missing,
 		 struct err *err);
+
+/* Set io.max. 0, or -1 with err: ERR_NOT_FOUND without the io controller, else the device can't be limited. */
+int cgroup_limit_io(const char *path, const struct cgroup_io *io, struct err *err);
 
 /* The directory's descriptor for jail_plan.cgroup_fd; its st_ino is the cgroup's identity. Or -1 with err. */
 int cgroup_open(const char *path, struct err *err);

@@ -90,6 +90,7 @@ static const struct step bringup_table_of_steps[] = {
 	  .kind = "disk",
 	  .object = bringup_self,
 	  .again = steps_disk_again },
+	{ .name = "io", .run = steps_io },
 	{ .name = "keys",
 	  .run = steps_keys,
 	  .kind = "keys",

@@ -2,7 +2,9 @@
 /* Copyright The mayfly authors */
 #include "keeper/mke2fs.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -16,8 +18,10 @@
 #include "base/str.h"
 #include "store/paths.h"
 
-#define MKE2FS_MS      120000
-#define MKE2FS_MISSING 127
+#define MKE2FS_MS	120000
+#define MKE2FS_TOO_LONG 125
+#define MKE2FS_NO_ROOM	126
+#define MKE2FS_MISSING	127
 
 _Noreturn static void mke2fs_become(const char *path, int said, pid_t parent)
 {
@@ -61,14 +65,27 @@ static int mke2fs_failed(const char *path, int said, struct err *err)
 		       text[0] ? text : "it does not say why");
 }
 
-int mke2fs_run(const char *path, struct err *err)
+static pid_t mke2fs_fork(int cgroup_fd)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+
+	if (cgroup_fd >= 0) {
+		args.flags = CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned)cgroup_fd;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+int mke2fs_run(const char *path, int fd, uint64_t bytes, int cgroup_fd, struct err *err)
 {
 	auto_fd said = memfd_create("mke2fs-says", MFD_CLOEXEC), pidfd = -1;
 	pid_t pid, parent = getpid();
 	siginfo_t info = { 0 };
 	struct pollfd wait;
 
-	pid = said < 0 ? -1 : fork();
+	pid = said < 0 ? -1 : mke2fs_fork(cgroup_fd);
+	if (pid == 0 && ftruncate(fd, (off_t)bytes) < 0)
+		_exit(errno == EFBIG ? MKE2FS_TOO_LONG : MKE2FS_NO_ROOM);
 	if (pid == 0)
 		mke2fs_become(path, said, parent);
 	if (pid < 0)
@@ -81,6 +98,11 @@ int mke2fs_run(const char *path, struct err *err)
 		return err_sys(err, "can't wait for mke2fs");
 	if (info.si_code == CLD_EXITED && info.si_status == MKE2FS_MISSING)
 		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
+	if (info.si_code == CLD_EXITED &&
+	    (info.si_status == MKE2FS_TOO_LONG || info.si_status == MKE2FS_NO_ROOM))
+		return err_set(err, ERR_FAILED, "can't make %s %llu bytes long: %s", path,
+			       (unsigned long long)bytes,
+			       err_errno_text(info.si_status == MKE2FS_TOO_LONG ? EFBIG : ENOSPC));
 	if (info.si_code != CLD_EXITED || info.si_status != 0)
 		return mke2fs_failed(path, said, err);
 	return 0;

@@ -34,6 +34,9 @@ int steps_slot(struct keeper *k, struct err *err);
 /* The monitor's cgroup, decided at the first call; "": none can be used. */
 const char *steps_cgroup_path(struct keeper *k);
 int steps_cgroup(struct keeper *k, struct err *err);
+/* io.max on the device that holds the sandbox's disk, where that was asked for. After the disk was made, which takes its
+ * own time. */
+int steps_io(struct keeper *k, struct err *err);
 int steps_tap(struct keeper *k, struct err *err);
 int steps_gate(struct keeper *k, struct err *err);
 int steps_table(struct keeper *k, struct err *err);

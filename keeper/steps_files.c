@@ -157,10 +157,7 @@ int steps_disk(struct keeper *k, struct err *err)
 			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
 			 (unsigned long long)k->spec.disk_bytes) < 0)
 		return -1;
-	if (ftruncate(k->disk_fd, (off_t)k->spec.disk_bytes) < 0)
-		return err_sys(err, "can't make %s %llu bytes long", path,
-			       (unsigned long long)k->spec.disk_bytes);
-	return mke2fs_run(path, err);
+	return mke2fs_run(path, k->disk_fd, k->spec.disk_bytes, k->cgroup_fd, err);
 }
 
 /* ---- keys, console ---- */

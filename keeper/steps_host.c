@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "jail/cgroup.h"
 #include "jail/proc.h"
+#include "keeper/blockdev.h"
 #include "keeper/doctor.h"
 #include "keeper/gate.h"
 #include "keeper/link.h"
@@ -165,6 +166,7 @@ static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *er
 	struct cgroup_limits limits = {
 		.memory_bytes = cgroup_memory_max(spec->memory_bytes),
 		.cpu_percent = spec->cpu_max_percent ? spec->cpu_max_percent : spec->vcpus * 100,
+		.cpu_weight = spec->cpu_weight,
 		.pids = cgroup_pids_max(spec->vcpus),
 	};
 	uint32_t ignored_missing;
@@ -191,6 +193,27 @@ static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *er
 	(void)cgroup_oom_kills(k->cgroup, &k->oom_kills, err);
 	return journal_fact(k->journal_fd, err, "cgroup", k->cgroup, "ino=%llu",
 			    (unsigned long long)st.st_ino);
+}
+
+int steps_io(struct keeper *k, struct err *err)
+{
+	const struct spec *spec = &k->spec;
+	struct cgroup_io io = {
+		.read_bytes_per_s = spec->io_read_bytes_per_s,
+		.write_bytes_per_s = spec->io_write_bytes_per_s,
+		.read_ops_per_s = spec->io_read_ops_per_s,
+		.write_ops_per_s = spec->io_write_ops_per_s,
+	};
+	struct err cause;
+
+	if (k->cgroup_fd < 0) /* what that means was said */
+		return 0;
+	if (!(io.read_bytes_per_s | io.write_bytes_per_s | io.read_ops_per_s | io.write_ops_per_s))
+		return 0;
+	if (blockdev_of(spec->host.state_dir, &io.major, &io.minor, &cause) == 0 &&
+	    cgroup_limit_io(k->cgroup, &io, &cause) == 0)
+		return 0;
+	return steps_no_limits(k, cause.text, err);
 }
 
 int steps_cgroup(struct keeper *k, struct err *err)

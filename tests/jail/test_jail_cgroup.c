@@ -55,6 +55,7 @@ static void test_cgroup_enforced(const struct cgroup_fixture *f)
 	check("memory.max holds the limit", file_says(f->leaf, "memory.max", "67108864\n"));
 	check("memory.oom.group is on", file_says(f->leaf, "memory.oom.group", "1\n"));
 	check("cpu.max holds the limit", file_says(f->leaf, "cpu.max", "150000 100000\n"));
+	check("cpu.weight holds the share", file_says(f->leaf, "cpu.weight", "250\n"));
 	check("pids.max holds the limit", file_says(f->leaf, "pids.max", "5\n"));
 	check("no kill for memory yet", cgroup_oom_kills(f->leaf, &count, &err) == 0 && count == 0);
 	if (!check("an eater of memory starts", start("eat", dir, &in, &err) == 0 && descend(&in)))
@@ -69,6 +70,7 @@ static void test_cgroup_limits(struct cgroup_fixture *f)
 {
 	const struct cgroup_limits limits = { .memory_bytes = 64 << 20,
 					      .cpu_percent = 150,
+					      .cpu_weight = 250,
 					      .pids = 5 };
 	uint32_t missing = 0;
 	struct err err;
