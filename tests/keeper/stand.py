@@ -20,7 +20,7 @@ STANDIN = f"{BUILD}/tests/keeper/standin"
 SLOTS = 16
 UID_BASE = 1900000000 + os.getpid() % 65536 * SLOTS  # tests that run at once don't meet
 OK, ERROR, STEP, READY, ITEM, ENDED = 1, 2, 3, 4, 5, 6
-RENEW, DESTROY, CONNECT, WAIT, STOP = 1, 2, 3, 4, 5
+RENEW, DESTROY, CONNECT, WAIT, STOP, BALLOON = 1, 2, 3, 4, 5, 8
 REASONS = ["", "destroyed", "expired", "guest-poweroff", "guest-reboot", "guest-halt", "guest-panic", "oom", "seccomp",
            "monitor-crash", "keeper-lost", "host-reboot", "stopped", "create-failed", "host-stopped"]
 RECORD = struct.Struct("II17s41s446s")
