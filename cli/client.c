@@ -14,6 +14,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/proto/guest.h"
 #include "store/paths.h"
 
 #define CONNECT_TIMEOUT_MS 10000
@@ -196,6 +197,9 @@ static int send_v1(int fd, const struct ctl_request *request, struct err *err)
 		.force = request->force,
 	};
 
+	if (request->type == CTL_CONNECT && request->port == GUEST_PORT_EXEC)
+		return err_set(err, ERR_FAILED,
+			       "its guest is from before an upgrade of mayfly; use mayfly ssh");
 	if (request->type > CTL_WAIT)
 		return err_set(err, ERR_FAILED,
 			       "its keeper is from before an upgrade of mayfly and can't do that");

@@ -31,6 +31,10 @@ const char *entry_state_word(enum store_state state)
 enum store_state entry_decide(const struct entry_facts *facts)
 {
 	if (facts->lock_held) {
+		/* somebody only looks at it, or a start that has not begun yet */
+		if (!facts->has_status && facts->has_spec && facts->durable && facts->has_end &&
+		    !facts->expired)
+			return STORE_STOPPED;
 		if (!facts->has_status || facts->phase == STATUS_CREATING)
 			return STORE_CREATING;
 		return facts->phase == STATUS_ENDING ? STORE_ENDING : STORE_RUNNING;

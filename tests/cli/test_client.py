@@ -146,6 +146,9 @@ with Site() as site:
         tap.check(done.returncode == 0 and keeper.requests[0]["kind"] == RENEW and
                   keeper.requests[0]["deadline"] > time.time() + 7000 and keeper.requests[0]["reason"] == "one more look" and
                   keeper.requests[0]["who"] != "", "renew by it", (done, keeper.requests))
+        done = site.mayfly("exec", "web", "true")
+        tap.check(done.returncode == 125 and b"mayfly ssh" in done.stderr and one_line(done.stderr) and
+                  len(keeper.requests) == 1, "its guest speaks another version too: the way that is left is named", done)
         done = site.mayfly("set", "web", "--balloon", "64M")
         tap.check(done.returncode == 1 and b"from before an upgrade" in done.stderr and one_line(done.stderr) and
                   len(keeper.requests) == 1, "what it can't do is said in one line", done)
