@@ -21,6 +21,7 @@
 #include "base/proto/guest.h"
 #include "cli/client.h"
 #include "cli/copy.h"
+#include "cli/ssh_options.h"
 #include "cli/target.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -31,6 +32,14 @@ enum { SSH_STDIO = OPT_LONG + 1 };
 
 const struct opt verb_ssh_options[] = {
 	{ 'i', "identity", "FILE", "private key to log in with, instead of mayfly's or ssh's own" },
+	{ 't', "tty", NULL, "ssh's own: a terminal for a command too" },
+	{ 'A', "forward-agent", NULL, "ssh's own: the agent's keys can be used from inside" },
+	{ 'N', "no-command", NULL, "ssh's own: only forward ports" },
+	{ 'L', "local", "[ADDR:]PORT:HOST:PORT", "ssh's own: a port here leads there; repeatable" },
+	{ 'R', "remote", "[ADDR:]PORT:HOST:PORT",
+	  "ssh's own: a port inside leads here; repeatable" },
+	{ 'D', "dynamic", "[ADDR:]PORT", "ssh's own: a SOCKS proxy here that leads out inside" },
+	{ 'o', "option", "KEY=VALUE", "ssh's own: as in ssh_config; repeatable" },
 	{ SSH_STDIO, "stdio", NULL,
 	  "connect stdin and stdout to the sandbox's sshd: for ProxyCommand" },
 	{ 0 },
@@ -54,140 +63,95 @@ static int check_running(const struct cli *cli, const char *id, const char *name
 	return fd < 0 ? -1 : 0;
 }
 
-/*
- * Texts of ssh's command line. Those that ssh parses again are quoted for it and for the shell that
- * runs ProxyCommand.
- */
 struct ssh_words {
-	char proxy[2 * PATH_MAX + 128];
-	char known_hosts[PATHS_SIZE + 32];
-	char alias[STR_NAME_MAX + 32];
-	char identity[PATHS_SIZE];
-	const char *key; /* private key to log in with; NULL: ssh's own choice */
+	char texts[8][2 * PATH_MAX + 160]; /* of options, as words */
+	size_t n_texts;
+	const char *key; /* private key to log in with; NULL: mayfly's, else ssh's own choice */
 	char *argv[MAX_WORDS];
 	size_t n;
 };
 
-static void add(struct ssh_words *words, const char *word)
+static int add(struct ssh_words *words, const char *word, struct err *err)
 {
-	BUG_ON(words->n + 1 >= MAX_WORDS);
+	if (words->n + 1 >= MAX_WORDS)
+		return err_set(err, ERR_USAGE, "ssh: too many words");
 	words->argv[words->n++] = (char *)(uintptr_t)word; /* execve doesn't write through it */
-}
-
-static void add_option(struct ssh_words *words, const char *option)
-{
-	add(words, "-o");
-	add(words, option);
-}
-
-/* A path that ssh_config, its % tokens or the shell would read differently than we mean it. */
-static bool is_plain_path(const char *path)
-{
-	return path[strcspn(path, " \t\n\"'\\%$`;&|<>()*?[]{}~#!")] == '\0';
-}
-
-static int make_proxy(struct ssh_words *words, const struct cli *cli, const char *name,
-		      struct err *err)
-{
-	char exe[PATH_MAX], config[PATH_MAX] = "";
-	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-	if (len < 0)
-		return err_sys(err, "/proc/self/exe");
-	exe[len] = '\0';
-	if (cli->config_path != NULL && realpath(cli->config_path, config) == NULL)
-		return err_sys(err, "%s", cli->config_path);
-	if (!is_plain_path(exe) || !is_plain_path(config))
-		return err_set(err, ERR_FAILED,
-			       "%s: ssh can't be given a path with such characters",
-			       is_plain_path(exe) ? config : exe);
-	(void)snprintf(words->proxy, sizeof(words->proxy), "ProxyCommand=%s%s%s ssh --stdio %s",
-		       exe, config[0] != '\0' ? " --config " : "", config, name);
 	return 0;
 }
 
-/*
- * Whom to log in as, and the name that the host key was pinned under; from the spec, where we may
- * read it.
- */
-struct login {
-	char name[STR_NAME_MAX + 1];
-	char account[STR_NAME_MAX + 1];
-};
-
-static void find_login(const struct cli *cli, const char *id, const char *word, struct login *login)
+static int add_two(struct ssh_words *words, const char *word, const char *value, struct err *err)
 {
-	static struct spec spec;
-	char path[PATHS_SIZE];
-	struct err ignored;
-
-	(void)str_copy(login->name, sizeof(login->name), word);
-	(void)str_copy(login->account, sizeof(login->account), cli->config.account);
-	if (spec_read(paths_sandbox(&cli->config.host, id, "spec", path), &spec, &ignored) == 0) {
-		(void)str_copy(login->name, sizeof(login->name), spec.name);
-		(void)str_copy(login->account, sizeof(login->account), spec.account);
-	}
-	explicit_bzero(&spec, sizeof(spec));
+	return add(words, word, err) < 0 ? -1 : add(words, value, err);
 }
 
-static int make_options(struct ssh_words *words, const struct cli *cli, const char *id,
-			const char *name, struct err *err)
+static int add_setting(struct ssh_words *words, const char *key, const char *value, struct err *err)
 {
-	char path[PATHS_SIZE];
+	char *text = words->texts[words->n_texts];
 
-	(void)paths_sandbox(&cli->config.host, id, "known_hosts", path);
-	if (access(path, R_OK) < 0 && errno == EACCES)
-		return err_set(err, ERR_FAILED,
-			       "ssh needs root here: the host key of %s can't be read", name);
-	if (access(path, R_OK) < 0)
-		return err_sys(err, "%s: its host key", name);
-	if (!is_plain_path(path))
-		return err_set(err, ERR_FAILED,
-			       "%s: ssh can't be given a path with such characters", path);
-	(void)snprintf(words->known_hosts, sizeof(words->known_hosts), "UserKnownHostsFile=%s",
-		       path);
-	(void)snprintf(words->alias, sizeof(words->alias), "HostKeyAlias=%s", name);
-	add(words, "ssh");
-	add_option(words, words->proxy);
-	add_option(words, words->alias);
-	add_option(words, words->known_hosts);
-	add_option(words, "GlobalKnownHostsFile=/dev/null");
-	add_option(words, "StrictHostKeyChecking=yes");
-	add_option(words, "UpdateHostKeys=no");
-	(void)paths_sandbox(&cli->config.host, id, "ssh-key", words->identity);
-	if (words->key == NULL && access(words->identity, R_OK) == 0)
-		words->key = words->identity;
-	if (words->key != NULL) {
-		add_option(words, "IdentitiesOnly=yes");
-		add(words, "-i");
-		add(words, words->key);
-	}
-	return 0;
+	BUG_ON(words->n_texts == ARRAY_SIZE(words->texts));
+	words->n_texts++;
+	(void)snprintf(text, sizeof(words->texts[0]), "%s=%s", key, value);
+	return add_two(words, "-o", text, err);
 }
 
-static int make_words(struct ssh_words *words, const struct cli *cli, const char *id,
-		      const struct login *login, char **command, struct err *err)
+/* The first value of a setting counts: ours come before the user's. */
+static int add_settings(struct ssh_words *words, const struct ssh_options *options, struct err *err)
 {
-	if (make_proxy(words, cli, login->name, err) < 0 ||
-	    make_options(words, cli, id, login->name, err) < 0)
+	if (add(words, "ssh", err) < 0 ||
+	    add_setting(words, "ProxyCommand", options->proxy, err) < 0 ||
+	    add_setting(words, "HostKeyAlias", options->alias, err) < 0 ||
+	    add_setting(words, "UserKnownHostsFile", options->known_hosts, err) < 0)
 		return -1;
-	add(words, "-l");
-	add(words, login->account);
-	add(words, "--");
-	add(words, login->name);
+	for (size_t i = 0; ssh_options_fixed[i] != NULL; i++) {
+		if (add_two(words, "-o", ssh_options_fixed[i], err) < 0)
+			return -1;
+	}
+	if (words->key == NULL && options->identity[0] != '\0')
+		words->key = options->identity;
+	if (words->key != NULL && (add_two(words, "-o", "IdentitiesOnly=yes", err) < 0 ||
+				   add_two(words, "-i", words->key, err) < 0))
+		return -1;
+	return 0;
+}
+
+/* passed: the user's options for ssh, which stood before the name. */
+static int make_words(struct ssh_words *words, const struct ssh_options *options,
+		      const struct ssh_words *passed, char **command, struct err *err)
+{
+	if (add_settings(words, options, err) < 0)
+		return -1;
+	for (size_t i = 0; i < passed->n; i++) {
+		if (add(words, passed->argv[i], err) < 0)
+			return -1;
+	}
+	if (add_two(words, "-l", options->user, err) < 0 ||
+	    add_two(words, "--", options->alias, err) < 0)
+		return -1;
 	for (; *command != NULL; command++) {
-		if (words->n + 1 == MAX_WORDS)
-			return err_set(err, ERR_USAGE, "ssh: too many words in the command");
-		add(words, *command);
+		if (add(words, *command, err) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+/* One of ssh's own options, as ssh spells it. */
+static int pass_option(struct ssh_words *passed, int option, const char *value, struct err *err)
+{
+	static const char *const spelt[] = { "-t", "-A", "-N", "-L", "-R", "-D", "-o" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(spelt); i++) {
+		if (spelt[i][1] == option)
+			return value != NULL ? add_two(passed, spelt[i], value, err)
+					     : add(passed, spelt[i], err);
+	}
+	BUG_ON(true);
 }
 
 int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv, .stop_at_name = true };
-	static struct ssh_words words;
-	static struct login login;
+	static struct ssh_words words, passed;
+	static struct ssh_options options;
 	char id[ID_SIZE], **rest, **command;
 	bool stdio = false;
 	const char *value;
@@ -196,8 +160,10 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 	while ((option = opt_next(&opts, &value, err)) > 0) {
 		if (option == 'i')
 			words.key = value;
-		else
+		else if (option == SSH_STDIO)
 			stdio = true;
+		else if (pass_option(&passed, option, value, err) < 0)
+			return -1;
 	}
 	if (option < 0)
 		return -1;
@@ -211,9 +177,9 @@ int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err)
 		return connect_stdio(cli, id, rest[0], err);
 	if (check_running(cli, id, rest[0], err) < 0)
 		return -1;
-	find_login(cli, id, rest[0], &login);
 	command = rest + (n > 1 && strcmp(rest[1], "--") == 0 ? 2 : 1);
-	if (make_words(&words, cli, id, &login, command, err) < 0)
+	if (ssh_options_find(cli, id, rest[0], &options, err) < 0 ||
+	    make_words(&words, &options, &passed, command, err) < 0)
 		return -1;
 	(void)execvp("ssh", words.argv);
 	return err_sys(err, "can't run ssh (Debian's openssh-client)");

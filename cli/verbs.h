@@ -16,6 +16,7 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_show(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_ports(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_ssh(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_ssh_config(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_exec(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_console(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_cp(struct cli *cli, int argc, char **argv, struct err *err);

@@ -176,6 +176,14 @@ int steps_keys(struct keeper *k, struct err *err)
 		return -1;
 	if (k->spec.host_key_public[0] == '\0')
 		return 0;
+	if (fd_replace_file(fd, "known_hosts", 0644, line, (size_t)n, err) < 0)
+		return -1;
+	/* the group may log in, but not look into the state directory */
+	fd_close(&fd);
+	fd = open(paths_run(&k->spec.host, k->spec.id, NULL, dir),
+		  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "can't open %s", dir);
 	return fd_replace_file(fd, "known_hosts", 0644, line, (size_t)n, err);
 }
 

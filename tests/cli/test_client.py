@@ -100,10 +100,30 @@ with Site() as site:
         done = subprocess.run([MAYFLY, "--config", site.config, "ssh", "web", "--", "ls", "-la"], capture_output=True, text=True,
                               env={**os.environ, "PATH": f"{tool}:{os.environ['PATH']}"})
     words = done.stdout.splitlines()
-    tap.check(done.returncode == 17 and words[-4:] == ["--", "web", "ls", "-la"] and "StrictHostKeyChecking=yes" in words and
+    tap.check(done.returncode == 17 and words[-4:] == ["--", "web", "ls", "-la"] and "StrictHostKeyChecking yes" in words and
               f"UserKnownHostsFile={folder}/known_hosts" in words and "IdentitiesOnly=yes" in words and
               f"ProxyCommand={MAYFLY} --config {site.config} ssh --stdio web" in words and
               words[words.index("-l") + 1] == "dev", "ssh: pinned host key, its own identity, our stdio; ssh's exit code", done)
+    site.write(f"run/{ID}/known_hosts", b"")
+    with Keeper(site, lambda request, client: None):
+        done = subprocess.run([MAYFLY, "--config", site.config, "ssh", "-tA", "-L", "8080:localhost:80", "-o", "LogLevel=ERROR", "web", "-x"],
+                              capture_output=True, text=True, env={**os.environ, "PATH": f"{tool}:{os.environ['PATH']}"})
+    words = done.stdout.splitlines()
+    tap.check(words[words.index("-t"):words.index("-l")] == ["-t", "-A", "-L", "8080:localhost:80", "-o", "LogLevel=ERROR"] and
+              words[-3:] == ["--", "web", "-x"] and words.index("StrictHostKeyChecking yes") < words.index("-t"),
+              "ssh's own options go to it, behind ours; what follows the name is the command's", words)
+    done = site.mayfly("ssh-config", "web")
+    text = done.stdout.decode()
+    tap.check(done.returncode == 0 and text.startswith("Host web.mayfly\n") and f"    UserKnownHostsFile {site.run}/{ID}/known_hosts\n" in text and
+              f"    ProxyCommand {MAYFLY} --config {site.config} ssh --stdio web\n" in text and "    HostKeyAlias web\n" in text and
+              f"    IdentityFile {folder}/ssh-key\n" in text, "ssh-config of one", text)
+    site.add("broken", "fedcba9876543210")
+    done = site.mayfly("ssh-config")
+    tap.check(done.returncode == 0 and b"Host web.mayfly\n" in done.stdout and b"\n# broken: its host key" in b"\n" + done.stdout and
+              b"Host broken" not in done.stdout, "ssh-config of all: who can't be reached is a comment", done)
+    done = site.mayfly("ssh-config", "nosuch")
+    tap.check(done.returncode == 3 and one_line(done.stderr), "ssh-config of none: 3", done)
+    os.unlink(site.path(f"run/{ID}/known_hosts"))
     os.unlink(f"{folder}/known_hosts")
     with Keeper(site, lambda request, client: None):
         done = site.mayfly("ssh", "web")
