@@ -274,6 +274,10 @@ bench: root deps
 	$(Q)bench/run
 	$(Q)bench/run --throughput
 
+.PHONY: man
+man: $(BIN)/mayfly
+	$(Q)docs/man/make-man $(B)/man
+
 # the parts of the documentation that programs print
 .PHONY: docs
 docs: $(B)/host/bin/filtergen
