@@ -151,6 +151,7 @@ $(BIN)/mayfly-keeper-inject: $(B)/inject/obj/keeper/main.o $(call archives,injec
 $(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsystemd -larchive
+	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsqlite3 -lsystemd
 
 $(BIN)/mayfly-inventory: $(B)/host/obj/inventory/main.o $(call archives,host,inventory base)
 	@mkdir -p $(@D)
@@ -188,6 +189,7 @@ $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fsanitize=address,undefined -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsystemd -larchive
+		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsqlite3 -lsystemd
 
 # the monitor's folder is no archive of theirs
 $(B)/tests/unit/test_attach: $(B)/san/obj/vmm/monitor/attach.o

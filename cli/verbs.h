@@ -29,6 +29,8 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_stats(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_reap(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_verify(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_history(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_who(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_host(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_doctor(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_completion(struct cli *cli, int argc, char **argv, struct err *err);
@@ -52,6 +54,8 @@ extern const struct opt verb_renew_options[];
 extern const struct opt verb_destroy_options[];
 extern const struct opt verb_stats_options[];
 extern const struct opt verb_reap_options[];
+extern const struct opt verb_history_options[];
+extern const struct opt verb_who_options[];
 extern const struct opt verb_host_options[];
 extern const struct opt verb_doctor_options[];
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/*
+ * From journals to tables. A journal only grows, and becomes the receipt by a rename: what was folded is a number of
+ * lines of an inode. Each line goes into `events` as it is; those that mean something to a question have a row in
+ * ledger_lines, which derives the other tables from it.
+ */
+#include "cli/ledger.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bug.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "store/journal.h"
+#include "store/paths.h"
+
+struct fold {
+	struct ledger *ledger;
+	const char *id;
+	long long lines, bytes, ino; /* folded until now */
+	long long seq;		     /* of the line looked at */
+	bool began;		     /* a transaction is open */
+	struct err *err;
+	int rc;
+};
+
+/* ---- what a line means ---- */
+
+/* What follows "key=" to the end of the text; "" without it. */
+static const char *fold_rest(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? at + strlen(key) : "";
+}
+
+static int fold_created(struct fold *f, const struct journal_line *line)
+{
+	char name[STR_NAME_MAX + 1] = "", owner[STR_NAME_MAX + 1] = "", deadline[24] = "",
+				 durable[4] = "";
+
+	(void)journal_value(line->text, "name", name, sizeof(name));
+	(void)journal_value(line->text, "owner", owner, sizeof(owner));
+	(void)journal_value(line->text, "deadline", deadline, sizeof(deadline));
+	(void)journal_value(line->text, "durable", durable, sizeof(durable));
+	if (ledger_query(f->ledger, f->err, NULL, NULL,
+			 "INSERT OR REPLACE INTO sandboxes(id, name, owner, durable, created_s, "
+			 "deadline_s)"
+			 " VALUES(?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER))",
+			 "sssiis", f->id, name, owner, (long long)(durable[0] == '1'), line->at_s,
+			 deadline) < 0)
+		return -1;
+	return ledger_query(
+		f->ledger, f->err, NULL, NULL,
+		"INSERT OR REPLACE INTO deadlines VALUES(?1, ?2, ?3, CAST(?4 AS INTEGER), ?5, ?6)",
+		"siisss", f->id, f->seq, line->at_s, deadline, owner, "created");
+}
+
+static int fold_renewed(struct fold *f, const struct journal_line *line)
+{
+	char until[STR_INSTANT_SIZE] = "", who[STR_NAME_MAX + 1] = "";
+	int64_t deadline_s = 0;
+
+	(void)journal_value(line->text, "until", until, sizeof(until));
+	(void)journal_value(line->text, "by", who, sizeof(who));
+	if (!str_to_instant(until, &deadline_s))
+		return 0;
+	if (ledger_query(f->ledger, f->err, NULL, NULL,
+			 "UPDATE sandboxes SET deadline_s=?2 WHERE id=?1", "si", f->id,
+			 (long long)deadline_s) < 0)
+		return -1;
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "INSERT OR REPLACE INTO deadlines VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+			    "siiiss", f->id, f->seq, line->at_s, (long long)deadline_s, who,
+			    fold_rest(line->text, "reason="));
+}
+
+static int fold_ready(struct fold *f, const struct journal_line *line)
+{
+	(void)line;
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "UPDATE sandboxes SET ended_s=NULL, reason=NULL WHERE id=?1", "s",
+			    f->id);
+}
+
+static int fold_ended(struct fold *f, const struct journal_line *line)
+{
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "UPDATE sandboxes SET ended_s=?2, reason=?3 WHERE id=?1", "sis", f->id,
+			    line->at_s, fold_rest(line->text, " "));
+}
+
+static int fold_gone(struct fold *f, const struct journal_line *line)
+{
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "UPDATE sandboxes SET gone_s=?2 WHERE id=?1", "si", f->id, line->at_s);
+}
+
+static int fold_key(struct fold *f, const struct journal_line *line)
+{
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "INSERT OR IGNORE INTO people VALUES(?1, ?2, ?3, ?4)", "sssi", f->id,
+			    line->name, fold_rest(line->text, "person="), line->at_s);
+}
+
+static int fold_port(struct fold *f, const struct journal_line *line)
+{
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "INSERT OR REPLACE INTO ports VALUES(?1, ?2, ?3, ?4)", "siis", f->id,
+			    f->seq, line->at_s, line->name);
+}
+
+/* The receipt's rows: made (intent), what it was (fact), seen absent (gone). */
+static int fold_object(struct fold *f, const struct journal_line *line)
+{
+	static const char *const sql[] = {
+		[JOURNAL_INTENT] =
+			"INSERT INTO receipts(id, kind, name, made_s) VALUES(?1, ?2, ?3, ?4)"
+			" ON CONFLICT DO UPDATE SET made_s=?4, absent_s=NULL",
+		[JOURNAL_FACT] = "INSERT INTO receipts(id, kind, name, made_s, identity) "
+				 "VALUES(?1, ?2, ?3, ?4, ?5)"
+				 " ON CONFLICT DO UPDATE SET identity=?5, absent_s=NULL",
+		[JOURNAL_GONE] =
+			"INSERT INTO receipts(id, kind, name, absent_s) VALUES(?1, ?2, ?3, ?4)"
+			" ON CONFLICT DO UPDATE SET absent_s=?4",
+	};
+
+	return ledger_query(f->ledger, f->err, NULL, NULL, sql[line->word],
+			    line->word == JOURNAL_FACT ? "sssis" : "sssi", f->id, line->kind,
+			    line->name, line->at_s, line->text);
+}
+
+static const struct {
+	enum journal_word word;
+	const char *kind; /* of a fact; NULL: any */
+	const char *head; /* how an event's text begins; NULL: any */
+	int (*fold)(struct fold *f, const struct journal_line *line);
+} ledger_lines[] = {
+	{ JOURNAL_EVENT, NULL, "created ", fold_created },
+	{ JOURNAL_EVENT, NULL, "renewed ", fold_renewed },
+	{ JOURNAL_EVENT, NULL, "ready ", fold_ready },
+	{ JOURNAL_EVENT, NULL, "ended ", fold_ended },
+	{ JOURNAL_EVENT, NULL, "stopped ", fold_ended },
+	{ JOURNAL_EVENT, NULL, "gone ", fold_gone },
+	{ JOURNAL_FACT, "key", NULL, fold_key },
+	{ JOURNAL_FACT, "port", NULL, fold_port },
+	{ JOURNAL_INTENT, NULL, NULL, fold_object },
+	{ JOURNAL_FACT, NULL, NULL, fold_object },
+	{ JOURNAL_GONE, NULL, NULL, fold_object },
+};
+
+static int fold_derive(struct fold *f, const struct journal_line *line)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ledger_lines); i++) {
+		const char *kind = ledger_lines[i].kind, *head = ledger_lines[i].head;
+
+		if (ledger_lines[i].word == line->word &&
+		    (!kind || strcmp(kind, line->kind) == 0) &&
+		    (!head || strncmp(head, line->text, strlen(head)) == 0) &&
+		    ledger_lines[i].fold(f, line) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- one journal ---- */
+
+static int fold_line(struct fold *f, const struct journal_line *line)
+{
+	static const char *const words[] = {
+		[JOURNAL_INTENT] = "intent",
+		[JOURNAL_FACT] = "fact",
+		[JOURNAL_GONE] = "gone",
+		[JOURNAL_EVENT] = "event",
+	};
+
+	if (!f->began &&
+	    sqlite3_exec(f->ledger->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(f->err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(f->ledger->db));
+	f->began = true;
+	if (ledger_query(f->ledger, f->err, NULL, NULL,
+			 "INSERT OR REPLACE INTO events VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			 "siissss", f->id, f->seq, line->at_s, words[line->word], line->kind,
+			 line->name, line->text) < 0)
+		return -1;
+	return fold_derive(f, line);
+}
+
+static bool fold_visit(const struct journal_line *line, void *arg)
+{
+	struct fold *f = arg;
+
+	if (++f->seq <= f->lines)
+		return true;
+	f->rc = fold_line(f, line);
+	return f->rc == 0;
+}
+
+static bool fold_take_state(sqlite3_stmt *row, void *arg)
+{
+	struct fold *f = arg;
+
+	f->bytes = sqlite3_column_int64(row, 0);
+	f->lines = sqlite3_column_int64(row, 1);
+	f->ino = sqlite3_column_int64(row, 2);
+	return false;
+}
+
+/* The journal at path, of which f knows how much is folded. */
+static int fold_journal(struct fold *f, const char *path)
+{
+	struct stat st;
+	struct err read_err;
+
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0; /* it ended while we looked */
+	if (ledger_query(f->ledger, f->err, fold_take_state, f,
+			 "SELECT bytes, lines, ino FROM folded WHERE id=?1", "s", f->id) < 0)
+		return -1;
+	if (f->ino != (long long)st.st_ino) /* restored from a backup, say: all of it again */
+		f->lines = f->bytes = 0;
+	if (f->bytes == st.st_size)
+		return 0;
+	if (journal_each(path, fold_visit, f, &read_err) < 0 && read_err.code != ERR_NOT_FOUND)
+		log_warning("ledger: %s", read_err.text); /* the others still count */
+	if (f->rc < 0)
+		return -1;
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "INSERT OR REPLACE INTO folded VALUES(?1, ?2, ?3, ?4)", "siii", f->id,
+			    (long long)st.st_size, f->seq, (long long)st.st_ino);
+}
+
+static int fold_dir(struct ledger *ledger, const char *kind, bool *began, struct err *err)
+{
+	const struct host_config *host = ledger->host;
+	char path[PATHS_SIZE];
+	DIR *dir = opendir(paths_state(host, kind, path));
+	const struct dirent *d;
+	int rc = 0;
+
+	while (rc == 0 && dir && (d = readdir(dir)) != NULL) {
+		struct fold f = { .ledger = ledger, .id = d->d_name, .err = err, .began = *began };
+
+		if (!id_is_valid(d->d_name))
+			continue;
+		if (strcmp(kind, "receipts") == 0)
+			(void)paths_receipt(host, d->d_name, path);
+		else
+			(void)paths_sandbox(host, d->d_name, "journal", path);
+		rc = fold_journal(&f, path);
+		*began = f.began;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return rc;
+}
+
+int ledger_fold(struct ledger *ledger, struct err *err)
+{
+	bool began = false;
+
+	if (fold_dir(ledger, "sandboxes", &began, err) < 0 ||
+	    fold_dir(ledger, "receipts", &began, err) < 0) {
+		if (began)
+			(void)sqlite3_exec(ledger->db, "ROLLBACK", NULL, NULL, NULL);
+		return -1;
+	}
+	if (began && sqlite3_exec(ledger->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(ledger->db));
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/* The ledger is an index: what it says follows from the journals alone, however often and in whatever pieces it is folded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/ledger.h"
+#include "store/paths.h"
+
+#define ID_A "00000000000000aa"
+#define ID_B "00000000000000bb"
+
+static struct host_config host;
+
+static void append(const char *id, const char *file, const char *text)
+{
+	char path[PATHS_SIZE];
+	FILE *out;
+
+	(void)mkdir(paths_sandbox(&host, id, NULL, path), 0700);
+	out = fopen(paths_sandbox(&host, id, file, path), "a");
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static const char made[] = "100 event created name=web owner=alice until=2026-11-22T15:23:10Z "
+			   "deadline=1000 durable=1\n"
+			   "100 intent tap mf-00000000\n"
+			   "100 fact tap mf-00000000 ifindex=3\n"
+			   "101 fact key SHA256:abc person=bob\n"
+			   "102 event ready slot=0 monitor=88\n";
+static const char renewed[] =
+	"110 event renewed until=1970-01-01T01:00:00Z by=root reason=one more = look\n";
+static const char ended[] = "120 event ended expired\n"
+			    "121 gone tap mf-00000000\n"
+			    "122 event gone expired\n";
+
+static int set_up(void **state)
+{
+	static char dir[] = "/tmp/mayfly-ledger-XXXXXX";
+	struct err err;
+
+	(void)state;
+	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	assert_non_null(mkdtemp(dir));
+	memset(&host, 0, sizeof(host));
+	(void)snprintf(host.state_dir, sizeof(host.state_dir), "%s/state", dir);
+	(void)snprintf(host.run_dir, sizeof(host.run_dir), "%s/run", dir);
+	assert_int_equal(paths_make(&host, &err), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[PATHS_SIZE + 32];
+
+	(void)state;
+	(void)snprintf(command, sizeof(command), "rm -rf %s/..", host.state_dir);
+	command[strlen(command) - 3 - strlen("/state")] = '\0';
+	return system(command);
+}
+
+static struct ledger opened(void)
+{
+	struct ledger ledger;
+	struct err err = { 0 };
+
+	if (ledger_open(&ledger, &host, &err) < 0)
+		fail_msg("%s", err.text);
+	return ledger;
+}
+
+static bool take_text(sqlite3_stmt *row, void *arg)
+{
+	(void)snprintf(arg, 256, "%s", ledger_text(row, 0));
+	return true;
+}
+
+/* The one text that sql's only row holds. */
+static void expect(const char *sql, const char *want)
+{
+	struct ledger ledger = opened();
+	char got[256] = "(none)";
+	struct err err = { 0 };
+
+	if (ledger_query(&ledger, &err, take_text, got, sql, "") < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(got, want);
+	ledger_close(&ledger);
+}
+
+static void a_life_in_pieces(void **state)
+{
+	char journal[PATHS_SIZE], receipt[PATHS_SIZE];
+
+	(void)state;
+	append(ID_A, "journal", made);
+	expect("SELECT name||owner||durable||created_s||deadline_s FROM sandboxes",
+	       "webalice11001000");
+	append(ID_A, "journal", renewed);
+	expect("SELECT deadline_s FROM sandboxes", "3600");
+	expect("SELECT who||':'||why FROM deadlines WHERE seq=6", "root:one more = look");
+	append(ID_A, "journal", ended);
+	assert_int_equal(rename(paths_sandbox(&host, ID_A, "journal", journal),
+				paths_receipt(&host, ID_A, receipt)),
+			 0);
+	expect("SELECT ended_s||reason||gone_s FROM sandboxes", "120expired122");
+	expect("SELECT made_s||identity||absent_s FROM receipts WHERE kind='tap'",
+	       "100ifindex=3121");
+	expect("SELECT person||since_s FROM people WHERE fingerprint='SHA256:abc'", "bob101");
+	expect("SELECT count(*)||','||max(seq) FROM events", "9,9");
+}
+
+static void made_anew_it_says_the_same(void **state)
+{
+	static const char all[] =
+		"SELECT group_concat(id||seq||at_s||word||kind||name||text) FROM events";
+	char path[PATHS_SIZE];
+	char before[256] = "", after[256] = "";
+	struct ledger ledger;
+	struct err err;
+	FILE *out;
+
+	(void)state;
+	append(ID_A, "journal", made);
+	append(ID_B, "journal", made);
+	append(ID_B, "journal", ended);
+	ledger = opened();
+	assert_int_equal(ledger_query(&ledger, &err, take_text, before, all, ""), 0);
+	ledger_close(&ledger);
+	for (int how = 0; how < 3; how++) {
+		(void)paths_state(&host, "ledger.db", path);
+		if (how == 0) {
+			assert_int_equal(unlink(path), 0);
+		} else if (how == 1) { /* no database */
+			out = fopen(path, "w");
+			assert_true(out && fputs("what a full disk left", out) >= 0 &&
+				    fclose(out) == 0);
+		} else { /* another version's */
+			ledger = opened();
+			assert_int_equal(
+				sqlite3_exec(ledger.db, "PRAGMA user_version=99", NULL, NULL, NULL),
+				0);
+			ledger_close(&ledger);
+		}
+		ledger = opened();
+		assert_int_equal(ledger_query(&ledger, &err, take_text, after, all, ""), 0);
+		ledger_close(&ledger);
+		assert_string_equal(before, after);
+	}
+}
+
+/* A keeper was cut off in the middle of a line: it counts once it is whole. */
+static void torn_line(void **state)
+{
+	(void)state;
+	append(ID_A, "journal", made);
+	append(ID_A, "journal", "103 event rene");
+	expect("SELECT count(*) FROM events", "5");
+	append(ID_A, "journal", "wed until=1970-01-01T00:30:00Z by=root reason=\n");
+	expect("SELECT count(*)||','||(SELECT deadline_s FROM sandboxes) FROM events", "6,1800");
+}
+
+static void hostile_texts_stay_texts(void **state)
+{
+	(void)state;
+	append(ID_A, "journal",
+	       "100 event created name='); owner=x';DROP-TABLE-events;-- until=x deadline=zz "
+	       "durable=1\n");
+	append("not-an-id", "journal", made);
+	expect("SELECT name||'|'||owner||'|'||deadline_s FROM sandboxes",
+	       "');|x';DROP-TABLE-events;--|0");
+	expect("SELECT count(*) FROM events", "1");
+}
+
+static void nothing_that_ends_needs_it(void **state)
+{
+	struct ledger ledger;
+	char path[PATHS_SIZE];
+	struct err err;
+
+	(void)state;
+	append(ID_A, "journal", made);
+	(void)mkdir(paths_state(&host, "ledger.db", path),
+		    0700); /* can't be opened, nor made anew */
+	assert_int_equal(ledger_open(&ledger, &host, &err), -1);
+	assert_non_null(strstr(err.text, "ledger"));
+	ledger_refresh(&host); /* a warning, no more */
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void only_root_reads_it(void **state)
+{
+	struct ledger ledger;
+	char path[PATHS_SIZE];
+	struct stat st;
+
+	(void)state;
+	append(ID_A, "journal", made);
+	ledger = opened();
+	assert_int_equal(stat(paths_state(&host, "ledger.db", path), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	ledger_close(&ledger);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_life_in_pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(made_anew_it_says_the_same, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(torn_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hostile_texts_stay_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_that_ends_needs_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(only_root_reads_it, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
