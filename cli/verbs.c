@@ -57,6 +57,8 @@ const struct verb verbs[] = {
 	{ "verify", NULL, "NAME|ID", "Look whether anything is left of a sandbox that is gone.",
 	  NULL, VERB_ROOT | VERB_TABLE, 0, verb_verify },
 	  NULL, VERB_ROOT, 0, verb_verify },
+	{ "audit", NULL, "", "What sandboxes have left over, and what on this host is nobody's.",
+	  NULL, VERB_ROOT | VERB_TABLE, 0, verb_audit },
 	{ "history", NULL, "[-o] [NAME|ID]", "What happened to sandboxes, gone ones too.",
 	  verb_history_options, VERB_ROOT | VERB_TABLE, 0, verb_history },
 	{ "who", NULL, "[-a] [NAME|ID]", "Every person whose key opens a sandbox, and until when.",

@@ -29,6 +29,7 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_stats(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_reap(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_verify(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_audit(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_history(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_who(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_host(struct cli *cli, int argc, char **argv, struct err *err);

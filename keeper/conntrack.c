@@ -46,14 +46,14 @@ static struct nl_sock *open_socket(struct err *err)
 	return NULL;
 }
 
-/* Send one request for the entries with this mark; the answer is still to be received. */
-static int ask(struct nl_sock *sock, uint8_t type, int flags, uint32_t mark)
+/* Send one request for the entries with this mark under mask; the answer is still to be received. */
+static int ask(struct nl_sock *sock, uint8_t type, int flags, uint32_t mark, uint32_t mask)
 {
 	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK, type, flags, AF_UNSPEC, 0);
 	int r = -NLE_NOMEM;
 
 	if (msg && nla_put_u32(msg, CTA_MARK, htonl(mark)) == 0 &&
-	    nla_put_u32(msg, CTA_MARK_MASK, 0xffffffff) == 0)
+	    nla_put_u32(msg, CTA_MARK_MASK, htonl(mask)) == 0)
 		r = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	return r;
@@ -67,7 +67,7 @@ static int look(struct nl_sock *sock, struct walk *walk, struct err *err)
 		return err_set(err, ERR_FAILED, "mark 0 is everybody's: conntrack is left alone");
 	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_entry, walk);
 	if (r == 0)
-		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, walk->mark);
+		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, walk->mark, UINT32_MAX);
 	if (r >= 0)
 		r = nl_recvmsgs_default(sock);
 	if (r < 0)
@@ -94,7 +94,7 @@ int conntrack_flush(uint32_t mark, struct err *err)
 	int r = sock ? look(sock, &walk, err) : -1;
 
 	if (r == 0) {
-		r = ask(sock, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, mark);
+		r = ask(sock, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, mark, UINT32_MAX);
 		if (r >= 0)
 			r = nl_wait_for_ack(sock);
 		if (r < 0)
@@ -104,4 +104,46 @@ int conntrack_flush(uint32_t mark, struct err *err)
 	}
 	nl_socket_free(sock);
 	return r < 0 ? -1 : 0;
+}
+
+struct mark_walk {
+	uint32_t base, mask;
+	void (*visit)(uint32_t mark, void *arg);
+	void *arg;
+};
+
+static int on_marked(struct nl_msg *msg, void *arg)
+{
+	const struct mark_walk *walk = arg;
+	struct nlattr *attrs[CTA_MAX + 1];
+	uint32_t mark;
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, CTA_MAX, NULL) < 0 ||
+	    !attrs[CTA_MARK] || nla_len(attrs[CTA_MARK]) < 4)
+		return NL_OK;
+	mark = ntohl(nla_get_u32(attrs[CTA_MARK]));
+	if ((mark & walk->mask) == walk->base) /* also where the kernel's filter isn't one */
+		walk->visit(mark, walk->arg);
+	return NL_OK;
+}
+
+int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, void *arg), void *arg,
+		   struct err *err)
+{
+	struct nl_sock *sock = base ? open_socket(err) : NULL;
+	struct mark_walk walk = { base, mask, visit, arg };
+	int r;
+
+	if (base == 0)
+		return err_set(err, ERR_FAILED, "mark 0 is everybody's");
+	if (!sock)
+		return -1;
+	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_marked, &walk);
+	if (r == 0)
+		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, base, mask);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	return r < 0 ? err_set(err, ERR_FAILED, "can't list conntrack entries: %s", nl_geterror(r))
+		     : 0;
 }

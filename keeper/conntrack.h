@@ -15,6 +15,10 @@
 /* Delete all entries with this mark. mark 0 is refused: it would name everybody's. 0 also when there are none. */
 int conntrack_flush(uint32_t mark, struct err *err);
 
+/* Call visit with the mark of each entry whose mark & mask is base; a base of 0 is refused. 0, or -1 with err. */
+int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, void *arg), void *arg,
+		   struct err *err);
+
 /* Number of entries with this mark; -1 with err. */
 int conntrack_count(uint32_t mark, struct err *err);
 

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "keeper/audit.h"
 #include "keeper/doctor.h"
 #include "keeper/host.h"
 #include "keeper/inject.h"
@@ -85,10 +86,23 @@ static int main_doctor(const struct options *o, const struct host_config *host,
 	return bad ? err_set(err, ERR_FAILED, "%d checks failed", bad) : 0;
 }
 
+static int main_audit(const struct options *o, const struct host_config *host,
+		      const struct sink *sink, struct err *err)
+{
+	int left = audit_run(host, sink, err);
+
+	(void)o;
+	if (left <= 0)
+		return left;
+	return err_set(err, ERR_RESIDUE,
+		       "%d left over: `mayfly reap` removes what is a dead sandbox's", left);
+}
+
 static const struct verb main_verbs[] = {
 	{ "--reap", false, main_reap },		  { "--destroy", true, main_destroy },
 	{ "--verify", true, main_verify },	  { "--host-up", false, main_host_up },
-	{ "--host-down", false, main_host_down }, { "--doctor", false, main_doctor },
+	{ "--host-down", false, main_host_down }, { "--doctor | --audit", false, main_doctor },
+	{ "--audit", false, main_audit },
 };
 
 static void main_put(void *arg, const struct ctl_record *record)

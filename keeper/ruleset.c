@@ -213,6 +213,41 @@ int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err)
 		r = nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
 	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' chains: %s", nl_geterror(r))
+struct table_walk {
+	void (*visit)(const char *name, void *arg);
+	void *arg;
+};
+
+static int on_listed_table(struct nl_msg *msg, void *arg)
+{
+	const struct table_walk *walk = arg;
+	struct nlattr *attrs[NFTA_TABLE_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, NFTA_TABLE_MAX, NULL) >=
+		    0 &&
+	    attrs[NFTA_TABLE_NAME])
+		walk->visit(nla_get_string(attrs[NFTA_TABLE_NAME]), walk->arg);
+	return NL_OK;
+}
+
+int ruleset_each_table(uint8_t family, void (*visit)(const char *name, void *arg), void *arg,
+		       struct err *err)
+{
+	struct table_walk walk = { visit, arg };
+	struct nl_msg *msg =
+		nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NLM_F_DUMP, family, 0);
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock && msg ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+
+	if (r == 0)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_listed_table, &walk);
+	if (r == 0)
+		r = nl_send_auto(sock, msg);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sock);
+	nlmsg_free(msg);
+	nl_socket_free(sock);
+	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' tables: %s", nl_geterror(r))
 		     : 0;
 }
 

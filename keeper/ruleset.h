@@ -32,6 +32,10 @@ struct ruleset_table {
 /* Look up one table by family (NFPROTO_…) and name. 1: found, *table filled; 0: there is none; -1: err. */
 int ruleset_find(uint8_t family, const char *name, struct ruleset_table *table, struct err *err);
 
+/* Call visit with the name of each table of the family. 0, or -1 with err. */
+int ruleset_each_table(uint8_t family, void (*visit)(const char *name, void *arg), void *arg,
+		       struct err *err);
+
 /* Likewise one chain. 1: there; 0: not (nor its table, maybe); -1: err. */
 int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, struct err *err);
 

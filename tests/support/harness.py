@@ -14,7 +14,9 @@ import traceback
 
 TREE = os.path.abspath(f"{os.path.dirname(__file__)}/../..")
 BIN = f"{TREE}/build/bin"
-EXCEPT = ["--except", "/var/lib/mayfly/receipts", "--except", "/var/lib/mayfly/clock"]
+# what stays on purpose
+KEPT = ["/var/lib/mayfly/receipts", "/var/lib/mayfly/clock", "/var/lib/mayfly/ledger.db"]
+EXCEPT = [word for path in KEPT for word in ("--except", path)]
 
 
 class Failed(Exception):

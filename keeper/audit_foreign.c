@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+/* What no sandbox made: the accounts and open ports that a host collects when projects are let in without an end. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/fd.h"
+#include "keeper/audit.h"
+
+/* ---- accounts ---- */
+
+static bool audit_can_log_in(const struct passwd *pw)
+{
+	static const char *const closed[] = { "/nologin", "/false", "/sync", "/shutdown", "/halt" };
+	size_t len = strlen(pw->pw_shell);
+
+	for (size_t i = 0; i < ARRAY_SIZE(closed); i++) {
+		size_t n = strlen(closed[i]);
+
+		if (len >= n && strcmp(pw->pw_shell + len - n, closed[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Lines of authorized_keys that hold a key; a home directory is its user's, so nothing in it is waited for. */
+static void audit_keys(struct audit *audit, const struct passwd *pw)
+{
+	static const char *const names[] = { "authorized_keys", "authorized_keys2" };
+	char path[512], line[8192];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		unsigned keys = 0;
+		struct stat st;
+		FILE *file;
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/.ssh/%s", pw->pw_dir, names[i]);
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+			fd_close(&fd);
+		file = fd >= 0 ? fdopen(fd, "r") : NULL;
+		while (file && fgets(line, sizeof(line), file))
+			keys += strncmp(line + strspn(line, " \t"), "#", 1) != 0 &&
+				line[strspn(line, " \t\r\n")] != '\0';
+		if (file)
+			(void)fclose(file);
+		if (keys > 0)
+			audit_add(audit, "foreign keys", "%s: %u of %s", path, keys, pw->pw_name);
+	}
+}
+
+void audit_accounts(struct audit *audit)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *pw;
+
+	while (file && (pw = fgetpwent(file))) {
+		audit_keys(audit, pw);
+		if (pw->pw_uid >= 1000 && pw->pw_uid != 65534 && audit_can_log_in(pw))
+			audit_add(audit, "foreign account", "%s uid %u shell %s", pw->pw_name,
+				  pw->pw_uid, pw->pw_shell);
+	}
+	if (file)
+		(void)fclose(file);
+}
+
+/* ---- listeners ---- */
+
+struct owner {
+	unsigned long inode;
+	char program[32];
+};
+
+struct owners {
+	size_t n, room;
+	struct owner *list;
+};
+
+static void audit_own(struct owners *owners, unsigned long inode, const char *program)
+{
+	if (owners->n == owners->room) {
+		size_t room = owners->room ? 2 * owners->room : 256;
+		struct owner *list = reallocarray(owners->list, room, sizeof(*list));
+
+		if (!list)
+			return; /* its program stays unknown */
+		owners->list = list;
+		owners->room = room;
+	}
+	owners->list[owners->n].inode = inode;
+	(void)snprintf(owners->list[owners->n].program, sizeof(owners->list[0].program), "%s",
+		       program);
+	owners->n++;
+}
+
+/* Which program holds which socket. */
+static void audit_sockets_of(struct owners *owners, const char *pid)
+{
+	char path[300], link[64], program[32] = "";
+	struct err ignored;
+	const struct dirent *d;
+	unsigned long inode;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	if (fd_read_file(AT_FDCWD, path, program, sizeof(program) - 1, &ignored) < 0)
+		return;
+	program[strcspn(program, "\n")] = '\0';
+	(void)snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%lu]", &inode) == 1)
+			audit_own(owners, inode, program);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+static const char *audit_program(const struct owners *owners, unsigned long inode)
+{
+	for (size_t i = 0; i < owners->n; i++)
+		if (owners->list[i].inode == inode)
+			return owners->list[i].program;
+	return "?";
+}
+
+/* Words of 32 bits in host byte order, as /proc/net prints them. */
+static bool audit_address(const char *hex, char *out, size_t size)
+{
+	uint32_t words[4];
+	size_t n = strlen(hex) / 8;
+
+	if (n != 1 && n != 4)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (sscanf(hex + 8 * i, "%8x", &words[i]) != 1)
+			return false;
+	return inet_ntop(n == 1 ? AF_INET : AF_INET6, words, out, (socklen_t)size) != NULL;
+}
+
+static void audit_socket_table(struct audit *audit, const struct owners *owners, const char *name,
+			       unsigned open_state)
+{
+	char path[64], line[512], hex[40], address[INET6_ADDRSTRLEN];
+	unsigned port, state, uid;
+	unsigned long inode;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/net/%s", name);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *program;
+
+		if (sscanf(line, " %*d: %39[0-9A-F]:%x %*s %x %*s %*s %*s %u %*u %lu", hex, &port,
+			   &state, &uid, &inode) != 5 ||
+		    state != open_state || !audit_address(hex, address, sizeof(address)))
+			continue;
+		program = audit_program(owners, inode);
+		if (strncmp(program, "mayfly-keeper", 13) != 0)
+			audit_add(audit, "foreign listener", "%s %s port %u by %s uid %u", name,
+				  address, port, program, uid);
+	}
+	if (file)
+		(void)fclose(file);
+}
+
+void audit_listeners(struct audit *audit)
+{
+	struct owners owners = { 0 };
+	DIR *proc = opendir("/proc");
+	const struct dirent *d;
+
+	while (proc && (d = readdir(proc)))
+		if (isdigit((unsigned char)d->d_name[0]))
+			audit_sockets_of(&owners, d->d_name);
+	if (proc)
+		(void)closedir(proc);
+	/* include/net/tcp_states.h: TCP_LISTEN; a datagram socket without a peer says TCP_CLOSE */
+	audit_socket_table(audit, &owners, "tcp", 10);
+	audit_socket_table(audit, &owners, "tcp6", 10);
+	audit_socket_table(audit, &owners, "udp", 7);
+	audit_socket_table(audit, &owners, "udp6", 7);
+	free(owners.list);
+}
