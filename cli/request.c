@@ -4,6 +4,7 @@
 
 #include <pwd.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -222,6 +223,25 @@ out:
 	return rc;
 }
 
+/* Who can get in, as the journal will say it. */
+static int take_people(struct spec *spec, struct err *err)
+{
+	const char *rest = spec->authorized_keys;
+	size_t at = 0;
+	struct sshkey_view view;
+
+	while ((rest = sshkey_next(rest, &view)) != NULL) {
+		const char *person = spec->client_key[0] != '\0' ? spec->owner : view.comment;
+		int n = snprintf(spec->people + at, sizeof(spec->people) - at, "%s %s\n",
+				 view.fingerprint, person);
+
+		if (n < 0 || (size_t)n >= sizeof(spec->people) - at)
+			return err_set(err, ERR_USAGE, "--ssh-key: too many keys");
+		at += (size_t)n;
+	}
+	return 0;
+}
+
 static int take_keys(const struct request *request, struct spec *spec, struct err *err)
 {
 	for (unsigned i = 0; i < request->n_keys; i++) {
@@ -229,7 +249,7 @@ static int take_keys(const struct request *request, struct spec *spec, struct er
 				     spec->authorized_keys, sizeof(spec->authorized_keys), err) < 0)
 			return err_wrap(err, "--ssh-key");
 	}
-	return make_keys(spec, err);
+	return make_keys(spec, err) < 0 ? -1 : take_people(spec, err);
 }
 
 static int take_number(uint32_t *out, const char *option, const char *value, uint32_t max,

@@ -25,7 +25,7 @@ const struct opt verb_who_options[] = {
 	{ 0 },
 };
 
-/* A question: its columns as a table's head and as JSON's keys; an instant's key ends with _at. */
+/* A question: its columns as a table's head and as JSON's keys; '@' is in front of an instant's. */
 struct question {
 	const char *const *head;
 	const char *const *keys;
@@ -43,9 +43,7 @@ struct answer {
 
 static bool is_instant(const char *key)
 {
-	size_t len = strlen(key);
-
-	return len > 3 && strcmp(key + len - 3, "_at") == 0;
+	return key[0] == '@';
 }
 
 static bool add_object(sqlite3_stmt *row, struct answer *answer)
@@ -57,7 +55,7 @@ static bool add_object(sqlite3_stmt *row, struct answer *answer)
 		const char *key = answer->question->keys[i];
 
 		if (is_instant(key))
-			json_put_instant(object, key, sqlite3_column_int64(row, (int)i));
+			json_put_instant(object, key + 1, sqlite3_column_int64(row, (int)i));
 		else
 			json_put_text(object, key, ledger_text(row, (int)i));
 	}
@@ -120,7 +118,7 @@ static int ask(const struct cli *cli, const struct question *question, const cha
 
 static const struct question events = {
 	.head = (const char *const[]){ "WHEN", "NAME", "ID", "WHAT" },
-	.keys = (const char *const[]){ "happened_at", "name", "id", "what" },
+	.keys = (const char *const[]){ "@at", "name", "id", "what" },
 	.n = 4,
 	.format = "s",
 	.sql = "SELECT e.at_s, s.name, s.id, e.text FROM events e JOIN sandboxes s USING(id)"
@@ -129,8 +127,7 @@ static const struct question events = {
 
 static const struct question objects = {
 	.head = (const char *const[]){ "NAME", "KIND", "OBJECT", "MADE", "ABSENT", "IDENTITY" },
-	.keys = (const char *const[]){ "name", "kind", "object", "made_at", "absent_at",
-				       "identity" },
+	.keys = (const char *const[]){ "name", "kind", "object", "@made", "@absent", "identity" },
 	.n = 6,
 	.format = "s",
 	.sql = "SELECT s.name, r.kind, r.name, r.made_s, r.absent_s, r.identity FROM receipts r"
@@ -140,7 +137,7 @@ static const struct question objects = {
 
 static const struct question people = {
 	.head = (const char *const[]){ "PERSON", "SANDBOX", "UNTIL", "KEY", "ENDED" },
-	.keys = (const char *const[]){ "person", "sandbox", "until_at", "key", "ended_at" },
+	.keys = (const char *const[]){ "person", "sandbox", "@until", "key", "@ended" },
 	.n = 5,
 	.format = "sii",
 	.sql = "SELECT p.person, s.name, min(s.deadline_s, coalesce(s.gone_s, s.deadline_s)), "

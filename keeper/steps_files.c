@@ -162,6 +162,26 @@ int steps_disk(struct keeper *k, struct err *err)
 
 /* ---- keys, console ---- */
 
+/* Whom it lets in: what a receipt can be asked about years later. */
+static int steps_people(struct keeper *k, struct err *err)
+{
+	const char *line = k->spec.people;
+	int rc = 0;
+
+	while (rc == 0 && *line) {
+		size_t len = strcspn(line, "\n"), key = strcspn(line, " \n");
+		char fingerprint[96];
+
+		(void)snprintf(fingerprint, sizeof(fingerprint), "%.*s", (int)key, line);
+		if (key > 0)
+			rc = journal_fact(k->journal_fd, err, "key", fingerprint, "person=%.*s",
+					  (int)(len > key ? len - key - 1 : 0),
+					  len > key ? line + key + 1 : "");
+		line += len + (line[len] == '\n');
+	}
+	return rc;
+}
+
 int steps_keys(struct keeper *k, struct err *err)
 {
 	char dir[PATHS_SIZE], line[STR_NAME_MAX + sizeof(k->spec.host_key_public) + 4];
@@ -171,6 +191,8 @@ int steps_keys(struct keeper *k, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "can't open %s", dir);
+	if (steps_people(k, err) < 0)
+		return -1;
 	if (k->spec.client_key[0] && fd_replace_file(fd, "ssh-key", 0600, k->spec.client_key,
 						     strlen(k->spec.client_key), err) < 0)
 		return -1;

@@ -107,6 +107,7 @@ int spec_check(const struct spec *spec, struct err *err)
 		{ "image", spec->image, sizeof(spec->image), true },
 		{ "cmdline", spec->cmdline, sizeof(spec->cmdline), false },
 		{ "authorized_keys", spec->authorized_keys, sizeof(spec->authorized_keys), false },
+		{ "people", spec->people, sizeof(spec->people), false },
 		{ "host_key", spec->host_key, sizeof(spec->host_key), false },
 		{ "host_key_public", spec->host_key_public, sizeof(spec->host_key_public), false },
 		{ "client_key", spec->client_key, sizeof(spec->client_key), false },

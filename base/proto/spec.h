@@ -22,6 +22,7 @@
 #define SPEC_MAX_RESOLVERS 3
 #define SPEC_MAX_PORTS	   16
 #define SPEC_LABELS_SIZE   2048
+#define SPEC_PEOPLE_SIZE   16384
 #define SPEC_REASON_SIZE   200
 #define SPEC_DIGEST_SIZE   32
 
@@ -118,8 +119,10 @@ struct spec {
 	uint8_t image_sha256[SPEC_DIGEST_SIZE];
 
 	char authorized_keys[SPEC_KEYS_SIZE]; /* lines of authorized_keys(5) for the account */
-	char host_key[2048];		      /* the guest's ssh host key, private, PEM */
-	char host_key_public[512];	      /* "ecdsa-sha2-nistp256 AAAA…" */
+	/* lines "FINGERPRINT PERSON" of these keys, for the journal; PERSON may be empty */
+	char people[SPEC_PEOPLE_SIZE];
+	char host_key[2048];	   /* the guest's ssh host key, private, PEM */
+	char host_key_public[512]; /* "ecdsa-sha2-nistp256 AAAA…" */
 	char client_key
 		[2048]; /* private key made for `mayfly ssh`, PEM; "" when the user gave a key */
 };
