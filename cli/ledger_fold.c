@@ -57,7 +57,8 @@ static int fold_created(struct fold *f, const struct journal_line *line)
 	return ledger_query(
 		f->ledger, f->err, NULL, NULL,
 		"INSERT OR REPLACE INTO deadlines VALUES(?1, ?2, ?3, CAST(?4 AS INTEGER), ?5, ?6)",
-		"siisss", f->id, f->seq, line->at_s, deadline, owner, "created");
+		"siisss", f->id, f->seq, line->at_s, deadline, owner,
+		fold_rest(line->text, "reason="));
 }
 
 static int fold_renewed(struct fold *f, const struct journal_line *line)
