@@ -134,6 +134,11 @@ unsigned bringup_steps(void)
 	return ARRAY_SIZE(bringup_table_of_steps);
 }
 
+const char *bringup_step_name(unsigned step)
+{
+	return bringup_table_of_steps[step].name;
+}
+
 /* Only for failures of no other kind: a name that is taken or a wrong file says it best itself. */
 static void bringup_explain(const struct keeper *k, const char *step, struct err *err)
 {

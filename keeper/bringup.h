@@ -13,7 +13,8 @@ struct keeper;
  */
 int bringup_run(struct keeper *k, struct err *err);
 
-/* Number of rows of the table. */
+/* Number of rows of the table, and a row's name as progress shows it. */
 unsigned bringup_steps(void);
+const char *bringup_step_name(unsigned step);
 
 #endif

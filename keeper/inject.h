@@ -4,15 +4,22 @@
 #define KEEPER_INJECT_H
 
 /*
- * Deaths on demand, only in the test build (MAYFLY_INJECT): the keeper kills itself at a numbered point. The points are
+ * Deaths on demand, only in the test build (MAYFLY_INJECT): the keeper kills itself, its monitor or both at a numbered point. The points are
  * the rows of the bring-up table (before a step, between its intent and its making, after it) and of the teardown
  * table (before and after a step).
  */
 #ifdef MAYFLY_INJECT
-/* Die at point n; 0: never. */
-void inject_arm(unsigned n);
-/* Dies here when n is the armed point. */
+enum inject_victims {
+	INJECT_KEEPER = 1u << 0,
+	INJECT_CHILDREN = 1u << 1, /* the monitor, where there is one: it goes first */
+};
+
+/* At point n these are killed; 0: never. */
+void inject_arm(unsigned n, unsigned victims);
+/* Kills here when n is the armed point. */
 void inject_point(unsigned n);
+/* The step that point n stands at, for a table of them; NULL: there is no such point. */
+const char *inject_name(unsigned n, char *buf, unsigned size);
 /* How many points there are. */
 unsigned inject_count(void);
 #else

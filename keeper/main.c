@@ -146,14 +146,33 @@ static int main_usage(const char *what)
 }
 
 #ifdef MAYFLY_INJECT
-static bool main_inject(const char *number)
+/* "POINT", "POINT:monitor" or "POINT:both" */
+static bool main_inject(const char *text)
 {
+	char number[16] = "";
+	const char *whom = text ? strchr(text, ':') : NULL;
+	unsigned victims = INJECT_KEEPER;
 	uint64_t n;
 
-	if (!number || !str_to_u64(number, inject_count(), &n))
+	if (whom)
+		victims = strcmp(whom, ":monitor") == 0 ? INJECT_CHILDREN
+							: INJECT_KEEPER | INJECT_CHILDREN;
+	(void)snprintf(number, sizeof(number), "%.*s",
+		       (int)(whom ? (size_t)(whom - text) : strlen(text ? text : "")),
+		       text ? text : "");
+	if (!str_to_u64(number, inject_count(), &n))
 		return false;
-	inject_arm((unsigned)n);
+	inject_arm((unsigned)n, victims);
 	return true;
+}
+
+static int main_name_steps(void)
+{
+	char name[64];
+
+	for (unsigned n = 1; n <= inject_count(); n++)
+		(void)puts(inject_name(n, name, sizeof(name)));
+	return 0;
 }
 #endif
 
@@ -207,6 +226,8 @@ int main(int argc, char **argv)
 			i++;
 		else if (strcmp(flag, "--list-steps") == 0)
 			return printf("%u\n", inject_count()) < 0;
+		else if (strcmp(flag, "--name-steps") == 0)
+			return main_name_steps();
 #endif
 		else
 			return main_usage(flag);

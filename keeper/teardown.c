@@ -57,6 +57,11 @@ unsigned teardown_steps(void)
 	return ARRAY_SIZE(teardown_rows);
 }
 
+const char *teardown_step_name(unsigned step)
+{
+	return teardown_rows[step].kind;
+}
+
 enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool confirmed)
 {
 	if (!(spec->flags & SPEC_DURABLE))

@@ -40,8 +40,8 @@ struct teardown {
 	char name[STR_NAME_MAX + 1]; /* "": unknown, or not ours any more */
 	bool has_slot; /* a slot's file names this id: its uid and mark are ours alone */
 	uint32_t slot, uid, mark;
-	char cgroup[CGROUP_PATH_SIZE]; /* "": none */
-	ino_t cgroup_inode;	       /* 0: made, but never recorded */
+	char cgroup[CGROUP_PATH_SIZE];	  /* "": none */
+	ino_t cgroup_inode;		  /* 0: made, but never recorded */
 	uint32_t sockets[SPEC_MAX_PORTS]; /* inodes of the published ports' listeners */
 	unsigned n_sockets;
 	pid_t monitor_pid;
@@ -62,7 +62,8 @@ int teardown_look(struct teardown *t, struct err *err);
 /* One CTL_ITEM for each kind: is it absent? Returns how many are not. Changes nothing. */
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink);
 
-/* Number of rows of the table. */
+/* Number of rows of the table, and the kind of object that one undoes. */
 unsigned teardown_steps(void);
+const char *teardown_step_name(unsigned step);
 
 #endif
