@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 
 #define STAT_MAX   1024
@@ -78,19 +79,28 @@ bool proc_is_alive(pid_t pid, uint64_t start_time)
 	       line.state != 'Z' && line.state != 'X';
 }
 
-/* The four numbers of "Uid:" (real, effective, saved, file system). */
-static bool status_has_uid(const char *status, uint32_t uid)
+struct uid_range {
+	uint32_t first, n;
+};
+
+/* Of the four numbers of "Uid:" (real, effective, saved, file system) one that is in the range. */
+static bool status_uid(const char *status, const struct uid_range *range, uint32_t *uid)
 {
 	const char *p = strstr(status, "\nUid:");
 	unsigned int ids[4];
 
 	if (!p || sscanf(p, "\nUid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) != 4)
 		return false;
-	return ids[0] == uid || ids[1] == uid || ids[2] == uid || ids[3] == uid;
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		*uid = ids[i];
+		if (ids[i] >= range->first && ids[i] - range->first < range->n)
+			return true;
+	}
+	return false;
 }
 
 /* A process that ends meanwhile counts as not there. */
-static int has_uid(const char *pid, uint32_t uid, struct err *err)
+static int has_uid(const char *pid, const struct uid_range *range, uint32_t *uid, struct err *err)
 {
 	char path[64], text[STATUS_MAX];
 	ssize_t n;
@@ -106,24 +116,46 @@ static int has_uid(const char *pid, uint32_t uid, struct err *err)
 	/* a zombie runs nothing and owns nothing; how soon it is waited for is its parent's affair */
 	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
 		return 0;
-	return status_has_uid(text, uid) ? 1 : 0;
+	return status_uid(text, range, uid) ? 1 : 0;
 }
 
-int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err)
+int proc_each_of_uids(uint32_t first, uint32_t n, bool (*visit)(pid_t pid, uint32_t uid, void *arg),
+		      void *arg, struct err *err)
 {
+	const struct uid_range range = { first, n };
 	DIR *dir = opendir("/proc");
-	struct dirent *entry;
+	const struct dirent *entry;
+	uint32_t uid = 0;
+	bool more = true;
 	int found = 0;
 
 	if (!dir)
 		return err_sys(err, "/proc");
-	while (found == 0 && (entry = readdir(dir))) {
+	while (found >= 0 && more && (entry = readdir(dir))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		found = has_uid(entry->d_name, uid, err);
+		found = has_uid(entry->d_name, &range, &uid, err);
 		if (found == 1)
-			*pid = (pid_t)atoi(entry->d_name);
+			more = visit((pid_t)atoi(entry->d_name), uid, arg);
 	}
 	(void)closedir(dir);
-	return found;
+	return found < 0 ? -1 : 0;
+}
+
+static bool take_pid(pid_t pid, uint32_t uid, void *arg)
+{
+	(void)uid;
+	*(pid_t *)arg = pid;
+	return false;
+}
+
+int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err)
+{
+	pid_t found = 0;
+
+	if (proc_each_of_uids(uid, 1, take_pid, &found, err) < 0)
+		return -1;
+	if (found > 0)
+		*pid = found;
+	return found > 0;
 }

@@ -20,4 +20,9 @@ bool proc_is_alive(pid_t pid, uint64_t start_time);
 /* Does any process but a zombie have this uid (real, effective, saved or file system)? 1 with *pid, 0, or -1 with err. */
 int proc_uid_in_use(uint32_t uid, pid_t *pid, struct err *err);
 
+/* Call visit for each process but zombies that has one of the uids first … first + n - 1, until it returns false. 0, or -1
+ * with err. */
+int proc_each_of_uids(uint32_t first, uint32_t n, bool (*visit)(pid_t pid, uint32_t uid, void *arg),
+		      void *arg, struct err *err);
+
 #endif

@@ -9,7 +9,6 @@
 #include "keeper/audit.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>
@@ -150,23 +149,21 @@ static void audit_cgroups(struct audit *audit)
 		(void)closedir(dir);
 }
 
+static bool audit_process(pid_t pid, uint32_t uid, void *arg)
+{
+	struct audit *audit = arg;
+
+	if (!audit_slot_lives(audit, uid - audit->host->uid_base))
+		audit_add(audit, "process", "pid %d of uid %u", pid, uid);
+	return true;
+}
+
 static void audit_processes(struct audit *audit)
 {
-	const struct host_config *host = audit->host;
-	DIR *proc = opendir("/proc");
-	const struct dirent *d;
-	struct stat st;
+	struct err ignored;
 
-	while (proc && (d = readdir(proc))) {
-		if (!isdigit((unsigned char)d->d_name[0]) ||
-		    fstatat(dirfd(proc), d->d_name, &st, 0) < 0 || st.st_uid < host->uid_base ||
-		    st.st_uid - host->uid_base >= host->slot_count)
-			continue;
-		if (!audit_slot_lives(audit, st.st_uid - host->uid_base))
-			audit_add(audit, "process", "pid %s of uid %u", d->d_name, st.st_uid);
-	}
-	if (proc)
-		(void)closedir(proc);
+	(void)proc_each_of_uids(audit->host->uid_base, audit->host->slot_count, audit_process,
+				audit, &ignored);
 }
 
 static void audit_flow(uint32_t mark, void *arg)

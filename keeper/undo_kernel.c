@@ -119,18 +119,17 @@ int undo_monitor(struct teardown *t, struct err *err)
 	const struct timespec pause = { .tv_nsec = UNDO_PAUSE_NS };
 
 	for (int i = 0; i < UNDO_KILL_TRIES; i++) {
-		int absent;
+		int none;
 
 		if (undo_cgroup_is_ours(t) && cgroup_kill(t->cgroup, err) < 0)
 			return -1;
 		undo_kill_pid(t->monitor_pid, t->monitor_start);
-		if (t->has_slot && undo_kill_uid(t->uid, err) < 0)
+		/* each look at all processes costs: what was seen while killing isn't looked for again */
+		none = t->has_slot ? undo_kill_uid(t->uid, err) : 1;
+		if (none < 0)
 			return -1;
 		undo_reap_child(t);
-		absent = undo_monitor_absent(t, err);
-		if (absent < 0)
-			return -1;
-		if (absent)
+		if (none && !proc_is_alive(t->monitor_pid, t->monitor_start))
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
