@@ -56,7 +56,6 @@ const struct verb verbs[] = {
 	  VERB_ROOT | VERB_TABLE, 0, verb_reap },
 	{ "verify", NULL, "NAME|ID", "Look whether anything is left of a sandbox that is gone.",
 	  NULL, VERB_ROOT | VERB_TABLE, 0, verb_verify },
-	  NULL, VERB_ROOT, 0, verb_verify },
 	{ "audit", NULL, "", "What sandboxes have left over, and what on this host is nobody's.",
 	  NULL, VERB_ROOT | VERB_TABLE, 0, verb_audit },
 	{ "history", NULL, "[-o] [NAME|ID]", "What happened to sandboxes, gone ones too.",
