@@ -150,8 +150,7 @@ $(BIN)/mayfly-keeper-inject: $(B)/inject/obj/keeper/main.o $(call archives,injec
 
 $(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsystemd -larchive
-	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsqlite3 -lsystemd
+	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsqlite3 -lsystemd -larchive
 
 $(BIN)/mayfly-inventory: $(B)/host/obj/inventory/main.o $(call archives,host,inventory base)
 	@mkdir -p $(@D)
@@ -188,8 +187,7 @@ tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/ma
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fsanitize=address,undefined -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsystemd -larchive
-		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsqlite3 -lsystemd
+		-lcmocka -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables -lbearssl -ljansson -lsqlite3 -lsystemd -larchive
 
 # the monitor's folder is no archive of theirs
 $(B)/tests/unit/test_attach: $(B)/san/obj/vmm/monitor/attach.o

@@ -213,6 +213,11 @@ int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err)
 		r = nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
 	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' chains: %s", nl_geterror(r))
+		     : 0;
+}
+
+/* ---- all tables of a family ---- */
+
 struct table_walk {
 	void (*visit)(const char *name, void *arg);
 	void *arg;
