@@ -75,13 +75,13 @@ static size_t read_entry(struct seen *seen, size_t at)
 	}
 }
 
-static struct seen read_table(uint32_t n_vcpus)
+static struct seen read_table(uint32_t n_vcpus, uint32_t lines)
 {
 	struct seen seen = { 0 };
 	size_t at = 16 + 44;
 	size_t end;
 
-	mptable_build(table, n_vcpus);
+	mptable_build(table, n_vcpus, lines);
 	assert_memory_equal(table, "_MP_", 4);
 	assert_int_equal(get(4, 4), LAYOUT_MPTABLE + 16);
 	assert_int_equal(table[8], 1); /* its own length, in 16 bytes */
@@ -100,9 +100,9 @@ static struct seen read_table(uint32_t n_vcpus)
 	return seen;
 }
 
-static void check(uint32_t n_vcpus)
+static void check(uint32_t n_vcpus, uint32_t lines)
 {
-	const struct seen seen = read_table(n_vcpus);
+	const struct seen seen = read_table(n_vcpus, lines);
 
 	assert_int_equal(seen.n_cpus, n_vcpus);
 	assert_int_equal(seen.n_boot_cpus, 1);
@@ -110,20 +110,22 @@ static void check(uint32_t n_vcpus)
 	assert_int_equal(seen.n_buses, 1);
 	assert_int_equal(seen.n_ioapics, 1);
 	assert_true(seen.ioapic_id >= n_vcpus);
-	assert_int_equal(seen.pins, 0xffffe0); /* 5 to 23 */
+	assert_int_equal(seen.pins, lines & 0xffffe0); /* 5 to 23 are virtio's */
 	assert_int_equal(seen.n_lints, 2);
 }
 
 static void one_vcpu(void **state)
 {
 	(void)state;
-	check(1);
+	check(1, 0);
+	check(1, 1u << 5 | 1u << 12 | 1u << 23);
+	check(1, ~0u); /* those below 5 and above 23 don't get in */
 }
 
 static void eight_vcpus(void **state)
 {
 	(void)state;
-	check(8);
+	check(8, 0xffffe0);
 }
 
 int main(void)

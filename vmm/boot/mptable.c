@@ -114,7 +114,7 @@ static uint8_t mptable_checksum(const void *data, size_t len)
 	return (uint8_t)(0x100u - (sum & 0xff));
 }
 
-static void mptable_add_entries(struct mptable *table, uint32_t n_vcpus)
+static void mptable_add_entries(struct mptable *table, uint32_t n_vcpus, uint32_t lines)
 {
 	const struct mptable_bus bus = { MPTABLE_BUS, MPTABLE_ISA_BUS, "ISA   " };
 	const struct mptable_ioapic ioapic = { MPTABLE_IOAPIC, (uint8_t)n_vcpus, 0x11,
@@ -134,13 +134,16 @@ static void mptable_add_entries(struct mptable *table, uint32_t n_vcpus)
 	}
 	mptable_add(table, &bus, sizeof(bus));
 	mptable_add(table, &ioapic, sizeof(ioapic));
-	for (uint8_t gsi = LAYOUT_FIRST_GSI; gsi <= LAYOUT_LAST_GSI; gsi++)
+	for (uint8_t gsi = LAYOUT_FIRST_GSI; gsi <= LAYOUT_LAST_GSI; gsi++) {
+		if ((lines >> gsi & 1) == 0)
+			continue;
 		mptable_add_irq(table, MPTABLE_IRQ, MPTABLE_INT, gsi, ioapic.id, gsi);
+	}
 	mptable_add_irq(table, MPTABLE_LINT, MPTABLE_EXTINT, 0, 0, 0);
 	mptable_add_irq(table, MPTABLE_LINT, MPTABLE_NMI, 0, MPTABLE_ALL_APICS, 1);
 }
 
-void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus)
+void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus, uint32_t lines)
 {
 	struct mptable_pointer pointer = { .signature = "_MP_",
 					   .length = 1,
@@ -154,7 +157,7 @@ void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus)
 	struct mptable table = { out, sizeof(pointer) + sizeof(header), 0 };
 
 	memset(out, 0, LAYOUT_MPTABLE_SIZE);
-	mptable_add_entries(&table, n_vcpus);
+	mptable_add_entries(&table, n_vcpus, lines);
 	header.length = (uint16_t)(table.len - sizeof(pointer));
 	header.n_entries = table.n_entries;
 	memcpy(out + sizeof(pointer), &header, sizeof(header));

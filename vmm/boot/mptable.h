@@ -13,7 +13,8 @@
  */
 #define MPTABLE_IOAPIC_PINS 24
 
-/* Fill out with the floating pointer and the table behind it, to be put at LAYOUT_MPTABLE. n_vcpus is 1 … 8. */
-void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus);
+/* Fill out with the floating pointer and the table behind it, to be put at LAYOUT_MPTABLE. n_vcpus is 1 … 8. Of the virtio
+ * lines only those are in it whose bits are set in lines (bit n is GSI n): each costs the guest's kernel several exits. */
+void mptable_build(uint8_t out[LAYOUT_MPTABLE_SIZE], uint32_t n_vcpus, uint32_t lines);
 
 #endif

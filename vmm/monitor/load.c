@@ -144,8 +144,8 @@ static int load_initrd(const struct mem *mem, uint64_t kernel_end, gpa_t *gpa, u
 	return load_read(LAUNCH_FD_INITRD, 0, mem_ptr(mem, *gpa, *len), *len, "initrd", err);
 }
 
-int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, struct entry *entry,
-	       struct err *err)
+int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t lines,
+	       struct entry *entry, struct err *err)
 {
 	uint8_t mptable[LAYOUT_MPTABLE_SIZE];
 	uint64_t kernel_end, initrd_len;
@@ -154,7 +154,7 @@ int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, str
 	if (load_kernel(mem, &kernel_end, entry, err) < 0 ||
 	    load_initrd(mem, kernel_end, &initrd_gpa, &initrd_len, err) < 0)
 		return -1;
-	mptable_build(mptable, n_vcpus);
+	mptable_build(mptable, n_vcpus, lines);
 	if (!mem_write(mem, LAYOUT_MPTABLE, mptable, sizeof(mptable)))
 		return err_set(err, ERR_USAGE, "guest memory is too small");
 	if (entry->kind == ENTRY_PVH) {

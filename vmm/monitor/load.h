@@ -13,9 +13,9 @@
  * 0, or -1 with err. */
 int load_memory(struct mem *mem, uint64_t memory_bytes, struct err *err);
 
-/* Put kernel, initrd (none when the file is empty), command line, MP table and what the entry demands into guest memory; *entry
- * is where the boot CPU starts. 0, or -1 with err. */
-int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, struct entry *entry,
-	       struct err *err);
+/* Put kernel, initrd (none when the file is empty), command line, MP table and what the entry demands into guest memory; lines
+ * is mptable.h's; *entry is where the boot CPU starts. 0, or -1 with err. */
+int load_guest(const struct mem *mem, const char *cmdline, uint32_t n_vcpus, uint32_t lines,
+	       struct entry *entry, struct err *err);
 
 #endif

@@ -201,6 +201,7 @@ int machine_open(struct machine *m, struct err *err)
 {
 	char cmdline[LAYOUT_CMDLINE_SIZE];
 	struct entry entry;
+	uint32_t lines = 0;
 
 	m->n_vcpus = m->record.n_vcpus;
 	BUG_ON(pthread_mutex_init(&m->lock, NULL) != 0);
@@ -213,8 +214,10 @@ int machine_open(struct machine *m, struct err *err)
 	for (uint32_t slot = 0; slot < MACHINE_SLOTS; slot++) {
 		if (machine_open_device(m, slot, cmdline, err) < 0)
 			return -1;
+		if (m->devices[slot].dev != NULL)
+			lines |= 1u << (LAYOUT_FIRST_GSI + slot);
 	}
-	if (load_guest(&m->mem, cmdline, m->n_vcpus, &entry, err) < 0)
+	if (load_guest(&m->mem, cmdline, m->n_vcpus, lines, &entry, err) < 0)
 		return -1;
 	return machine_open_vcpus(m, &entry, err);
 }
