@@ -9,6 +9,7 @@
 #include "keeper/doctor.h"
 #include "keeper/inject.h"
 #include "keeper/keeper.h"
+#include "keeper/mke2fs.h"
 #include "keeper/progress.h"
 #include "keeper/steps.h"
 #include "store/journal.h"
@@ -73,6 +74,11 @@ static const struct step bringup_table_of_steps[] = {
 	  .again = steps_deadline_again },
 	{ .name = "slot", .run = steps_slot, .kind = "slot", .object = bringup_self },
 	{ .name = "cgroup", .run = steps_cgroup, .kind = "cgroup", .object = steps_cgroup_path },
+	{ .name = "disk",
+	  .run = steps_disk,
+	  .kind = "disk",
+	  .object = bringup_self,
+	  .again = steps_disk_again },
 	{ .name = "tap", .run = steps_tap, .kind = "tap", .object = bringup_tap, .only = SPEC_NET },
 	{ .name = "gate", .run = steps_gate, .only = SPEC_NET },
 	{ .name = "table",
@@ -85,12 +91,6 @@ static const struct step bringup_table_of_steps[] = {
 	  .kind = "ports",
 	  .object = bringup_ports,
 	  .only = SPEC_NET },
-	{ .name = "disk",
-	  .run = steps_disk,
-	  .kind = "disk",
-	  .object = bringup_self,
-	  .again = steps_disk_again },
-	{ .name = "io", .run = steps_io },
 	{ .name = "keys",
 	  .run = steps_keys,
 	  .kind = "keys",
@@ -99,6 +99,8 @@ static const struct step bringup_table_of_steps[] = {
 	{ .name = "console", .run = steps_console, .kind = "console", .object = bringup_self },
 	{ .name = "open", .run = steps_open },
 	{ .name = "initrd", .run = steps_initrd },
+	{ .name = "format", .run = steps_format },
+	{ .name = "io", .run = steps_io },
 	{ .name = "monitor", .run = steps_monitor, .kind = "monitor", .object = bringup_self },
 	{ .name = "launch", .run = steps_launch },
 	{ .name = "serve", .run = steps_serve, .kind = "socket", .object = bringup_self },
@@ -172,8 +174,10 @@ int bringup_run(struct keeper *k, struct err *err)
 {
 	for (unsigned i = 0; i < bringup_steps(); i++) {
 		progress_tell(k, CTL_STEP, 0, bringup_table_of_steps[i].name);
-		if (bringup_step(k, i, err) < 0)
+		if (bringup_step(k, i, err) < 0) {
+			mke2fs_stop(&k->mke2fs);
 			return -1;
+		}
 	}
 	return 0;
 }

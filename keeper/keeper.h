@@ -15,6 +15,7 @@
 #include "jail/cgroup.h"
 #include "jail/spawn.h"
 #include "keeper/control.h"
+#include "keeper/mke2fs.h"
 #include "keeper/owner_table.h"
 #include "keeper/ports.h"
 #include "keeper/serve.h"
@@ -72,7 +73,8 @@ struct keeper {
 	int tap_fd;
 	uint32_t tap_ifindex;
 	struct owner_table table;
-	struct ports *ports; /* NULL: none published */
+	struct ports *ports;  /* NULL: none published */
+	struct mke2fs mke2fs; /* between the steps disk and format */
 	int monitor_fd, kvm_fd, kernel_fd, initrd_fd, console_fd, urandom_fd, image_fd, disk_fd;
 
 	/* running */

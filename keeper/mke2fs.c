@@ -76,34 +76,67 @@ static pid_t mke2fs_fork(int cgroup_fd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-int mke2fs_run(const char *path, int fd, uint64_t bytes, int cgroup_fd, struct err *err)
+int mke2fs_start(struct mke2fs *job, const char *path, int fd, uint64_t bytes, int cgroup_fd,
+		 struct err *err)
 {
-	auto_fd said = memfd_create("mke2fs-says", MFD_CLOEXEC), pidfd = -1;
-	pid_t pid, parent = getpid();
-	siginfo_t info = { 0 };
-	struct pollfd wait;
+	const pid_t parent = getpid();
 
-	pid = said < 0 ? -1 : mke2fs_fork(cgroup_fd);
-	if (pid == 0 && ftruncate(fd, (off_t)bytes) < 0)
+	job->said = memfd_create("mke2fs-says", MFD_CLOEXEC);
+	job->pid = job->said < 0 ? -1 : mke2fs_fork(cgroup_fd);
+	if (job->pid == 0 && ftruncate(fd, (off_t)bytes) < 0)
 		_exit(errno == EFBIG ? MKE2FS_TOO_LONG : MKE2FS_NO_ROOM);
-	if (pid == 0)
-		mke2fs_become(path, said, parent);
-	if (pid < 0)
-		return err_sys(err, "can't start mke2fs");
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	wait = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (job->pid == 0)
+		mke2fs_become(path, job->said, parent);
+	if (job->pid > 0)
+		return 0;
+	(void)err_sys(err, "can't start mke2fs");
+	fd_close(&job->said);
+	job->pid = 0;
+	return -1;
+}
+
+static int mke2fs_judge(const siginfo_t *info, const char *path, uint64_t bytes, int said,
+			struct err *err)
+{
+	if (info->si_code != CLD_EXITED)
+		return mke2fs_failed(path, said, err);
+	switch (info->si_status) {
+	case 0:
+		return 0;
+	case MKE2FS_MISSING:
+		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
+	case MKE2FS_TOO_LONG:
+	case MKE2FS_NO_ROOM:
+		return err_set(err, ERR_FAILED, "can't make %s %llu bytes long: %s", path,
+			       (unsigned long long)bytes,
+			       err_errno_text(info->si_status == MKE2FS_TOO_LONG ? EFBIG : ENOSPC));
+	default:
+		return mke2fs_failed(path, said, err);
+	}
+}
+
+int mke2fs_wait(struct mke2fs *job, const char *path, uint64_t bytes, struct err *err)
+{
+	auto_fd pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+	const pid_t pid = job->pid;
+	auto_fd said = job->said;
+	siginfo_t info = { 0 };
+
+	*job = (struct mke2fs){ 0 };
 	if (pidfd < 0 || poll(&wait, 1, MKE2FS_MS) <= 0)
 		(void)kill(pid, SIGKILL); /* our child, not yet waited for */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
 		return err_sys(err, "can't wait for mke2fs");
-	if (info.si_code == CLD_EXITED && info.si_status == MKE2FS_MISSING)
-		return err_set(err, ERR_FAILED, "there is no mke2fs; install e2fsprogs");
-	if (info.si_code == CLD_EXITED &&
-	    (info.si_status == MKE2FS_TOO_LONG || info.si_status == MKE2FS_NO_ROOM))
-		return err_set(err, ERR_FAILED, "can't make %s %llu bytes long: %s", path,
-			       (unsigned long long)bytes,
-			       err_errno_text(info.si_status == MKE2FS_TOO_LONG ? EFBIG : ENOSPC));
-	if (info.si_code != CLD_EXITED || info.si_status != 0)
-		return mke2fs_failed(path, said, err);
-	return 0;
+	return mke2fs_judge(&info, path, bytes, said, err);
+}
+
+void mke2fs_stop(struct mke2fs *job)
+{
+	if (job->pid <= 0)
+		return;
+	(void)kill(job->pid, SIGKILL);
+	(void)waitpid(job->pid, NULL, 0);
+	fd_close(&job->said);
+	job->pid = 0;
 }

@@ -18,6 +18,7 @@ int steps_journal(struct keeper *k, struct err *err);
 int steps_name(struct keeper *k, struct err *err);
 int steps_deadline(struct keeper *k, struct err *err);
 int steps_disk(struct keeper *k, struct err *err);
+int steps_format(struct keeper *k, struct err *err);
 int steps_keys(struct keeper *k, struct err *err);
 int steps_console(struct keeper *k, struct err *err);
 

@@ -158,7 +158,18 @@ int steps_disk(struct keeper *k, struct err *err)
 			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
 			 (unsigned long long)k->spec.disk_bytes) < 0)
 		return -1;
-	return mke2fs_run(path, k->disk_fd, k->spec.disk_bytes, k->cgroup_fd, err);
+	return mke2fs_start(&k->mke2fs, path, k->disk_fd, k->spec.disk_bytes, k->cgroup_fd, err);
+}
+
+/* What steps_disk started ran beside the steps between. */
+int steps_format(struct keeper *k, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (k->mke2fs.pid == 0)
+		return 0;
+	return mke2fs_wait(&k->mke2fs, paths_sandbox(&k->spec.host, k->spec.id, "disk", path),
+			   k->spec.disk_bytes, err);
 }
 
 /* ---- keys, console ---- */

@@ -100,34 +100,6 @@ static void steps_let_go(struct keeper *k)
 	fd_close(&k->monitor_fd);
 }
 
-int steps_monitor(struct keeper *k, struct err *err)
-{
-	struct jail_fd fds[JAIL_SPAWN_MAX_FDS];
-	struct jail_plan plan = {
-		.uid = k->plan.uid,
-		.monitor_fd = k->monitor_fd,
-		.cgroup_fd = k->cgroup_fd,
-		.name = k->spec.name,
-		.fds = fds,
-	};
-	int pair[2];
-	auto_fd theirs = -1;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(err, "can't make the monitor's channel");
-	k->channel_fd = pair[0];
-	theirs = pair[1];
-	plan.n_fds = steps_fds(k, theirs, fds);
-	if (jail_spawn(&plan, &k->child, err) < 0)
-		return -1;
-	steps_let_go(k);
-	k->status.monitor_pid = k->child.pid;
-	k->status.monitor_start = k->child.start_time;
-	return journal_fact(k->journal_fd, err, "monitor", k->spec.id, "pid=%d start=%llu uid=%u",
-			    (int)k->child.pid, (unsigned long long)k->child.start_time,
-			    k->plan.uid);
-}
-
 static struct launch_rate steps_rate(const struct spec_rate *rate)
 {
 	return (struct launch_rate){ rate->bytes_per_s, rate->burst_bytes, rate->ops_per_s,
@@ -180,6 +152,35 @@ static int steps_tell_monitor(struct keeper *k, struct err *err)
 	return 0;
 }
 
+int steps_monitor(struct keeper *k, struct err *err)
+{
+	struct jail_fd fds[JAIL_SPAWN_MAX_FDS];
+	struct jail_plan plan = {
+		.uid = k->plan.uid,
+		.monitor_fd = k->monitor_fd,
+		.cgroup_fd = k->cgroup_fd,
+		.name = k->spec.name,
+		.fds = fds,
+	};
+	int pair[2];
+	auto_fd theirs = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "can't make the monitor's channel");
+	k->channel_fd = pair[0];
+	theirs = pair[1];
+	plan.n_fds = steps_fds(k, theirs, fds);
+	/* before it runs, so that it doesn't wait for us; it can't have died yet either */
+	if (steps_tell_monitor(k, err) < 0 || jail_spawn(&plan, &k->child, err) < 0)
+		return -1;
+	steps_let_go(k);
+	k->status.monitor_pid = k->child.pid;
+	k->status.monitor_start = k->child.start_time;
+	return journal_fact(k->journal_fd, err, "monitor", k->spec.id, "pid=%d start=%llu uid=%u",
+			    (int)k->child.pid, (unsigned long long)k->child.start_time,
+			    k->plan.uid);
+}
+
 /* What the monitor or the guest said about it, else how it ended. */
 static int steps_failed(const struct keeper *k, struct err *err)
 {
@@ -189,8 +190,6 @@ static int steps_failed(const struct keeper *k, struct err *err)
 
 int steps_launch(struct keeper *k, struct err *err)
 {
-	/* when it can't be told it has died: its own text, or how it ended, is the better reason, and the loop finds it */
-	(void)steps_tell_monitor(k, err);
 	if (date_open(k, err) < 0)
 		return -1;
 	life_stay(k, LIFE_LAUNCHING, STEPS_LAUNCH_MS);
