@@ -4,6 +4,7 @@
 # make          the four programs (as any user, once the packages are there)
 # make demo     packages, guest kernel, image, programs; then one sandbox from create to nothing left (as root)
 # make test     the same, then every test (as root)
+# make lines    how many lines the monitor has, file by file
 # make bench    mayfly beside QEMU microvm
 # make install  copy programs, guest and units to PREFIX (/usr) below DESTDIR; make uninstall takes them away
 # make deb      the Debian package, build/deb/mayfly_*.deb
@@ -127,7 +128,7 @@ VMM_FOLDERS := vmm/monitor vmm/kvm vmm/boot vmm/virtio vmm/mem jail base
 
 define link_vmm
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS_vmm) -o $@.full $(MUSL)/rcrt1.o $(MUSL)/crti.o $(filter %.o,$^) \
+	$(Q)$(CC) $(LDFLAGS_vmm) -Wl,-Map=$@.map -o $@.full $(MUSL)/rcrt1.o $(MUSL)/crti.o $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -lc -lgcc -Wl,--end-group $(MUSL)/crtn.o
 	@! readelf -lW $@.full | grep -q INTERP || { echo "$@: is dynamic" >&2; exit 1; }
 	$(Q)strip -o $@ $@.full
@@ -237,6 +238,10 @@ $(B)/tests/kvm/guest/%64.elf: tests/kvm/guest/%64.c $(addprefix tests/kvm/guest/
 		-o $(B)/guest/$*64 $(filter-out %.h %.ld,$^)
 	$(Q)objcopy -O elf64-x86-64 $(B)/guest/$*64 $@
 
+$(B)/bench/bare: $(B)/host/obj/bench/bare.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_host) -o $@ $<
+
 # in the monitor's place in tests/jail: linked as the monitor is
 $(B)/tests/jail/inside: $(B)/vmm/obj/tests/jail/inside/main.o $(call archives,vmm,jail base)
 	$(link_vmm)
@@ -270,7 +275,7 @@ demo: root deps
 	$(Q)demo/demo
 
 bench: root deps
-	$(Q)$(MAKE) --no-print-directory all guest $(B)/bench/pump
+	$(Q)$(MAKE) --no-print-directory all guest $(B)/bench/pump $(B)/bench/bare
 	$(Q)bench/run
 	$(Q)bench/run --throughput
 
@@ -282,6 +287,10 @@ man: $(BIN)/mayfly
 .PHONY: docs
 docs: $(B)/host/bin/filtergen
 	$(Q)docs/blocks
+
+.PHONY: lines
+lines: $(BIN)/mayfly-vmm
+	$(Q)tests/lint/test_monitor_size --print
 
 PREFIX := /usr
 
