@@ -12,6 +12,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/catalogue.h"
 #include "cli/guestfile.h"
 #include "cli/handover.h"
 #include "cli/limits.h"
@@ -130,19 +131,15 @@ static int take_size(uint64_t *out, const char *option, const char *value, uint6
 	return 0;
 }
 
-/* A path that was asked for, else the configuration's. */
-static int take_path(char out[SPEC_PATH_SIZE], const char **what, const char *option,
-		     const char *asked, const char *configured, struct err *err)
+/* What was asked for by name or path, else the configuration's. */
+static int take_path(char out[SPEC_PATH_SIZE], enum guestfile_kind kind, const char **what,
+		     const char *option, const char *asked, const struct config *config,
+		     struct err *err)
 {
-	if (asked == NULL) {
-		(void)str_copy(out, SPEC_PATH_SIZE, configured);
-		return 0;
-	}
+	if (asked == NULL)
+		return catalogue_find(config, kind, *what, "default", out, err);
 	*what = option;
-	if (!str_copy(out, SPEC_PATH_SIZE, asked))
-		return err_set(err, ERR_USAGE, "%s %s: path too long: at most %d bytes", option,
-			       asked, SPEC_PATH_SIZE - 1);
-	return 0;
+	return catalogue_find(config, kind, option, asked, out, err);
 }
 
 static int take_files(const struct request *request, const struct config *config, struct spec *spec,
@@ -153,9 +150,10 @@ static int take_files(const struct request *request, const struct config *config
 		guestfile_open(GUESTFILE_INITRD, "paths.initrd", config->initrd, spec->initrd, err);
 
 	if (initrd < 0 ||
-	    take_path(spec->kernel, &kernel, "--kernel", request->kernel, config->kernel, err) <
-		    0 ||
-	    take_path(spec->image, &image, "--image", request->image, config->image, err) < 0)
+	    take_path(spec->kernel, GUESTFILE_KERNEL, &kernel, "--kernel", request->kernel, config,
+		      err) < 0 ||
+	    take_path(spec->image, GUESTFILE_IMAGE, &image, "--image", request->image, config,
+		      err) < 0)
 		return -1;
 	return handover_take(files, spec, kernel, image, err);
 }

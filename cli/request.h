@@ -77,8 +77,10 @@ enum {
 		{ REQUEST_REASON, "reason", "TEXT", "why; it is written down" },                   \
 		{ REQUEST_LABEL, "label", "KEY=VALUE", "what ls can ask for; repeatable" },        \
 		{ REQUEST_HOSTNAME, "hostname", "NAME", "host name inside, instead of NAME" },     \
-		{ REQUEST_KERNEL, "kernel", "FILE", "guest kernel (ELF vmlinux)" },                \
-		{ REQUEST_IMAGE, "image", "FILE", "base image (erofs)" },                          \
+		{ REQUEST_KERNEL, "kernel", "KERNEL",                                              \
+		  "guest kernel: a name (`kernel ls`) or an ELF vmlinux" },                        \
+		{ REQUEST_IMAGE, "image", "IMAGE",                                                 \
+		  "base image: a name (`image ls`) or an erofs" },                                 \
 		{ REQUEST_CPU_WEIGHT, "cpu-weight", "N",                                           \
 		  "share of busy CPUs, 1 to 10000; the usual is 100" },                            \
 		{ REQUEST_CPU_MAX, "cpu-max", "PERCENT",                                           \

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/catalogue.h"
 #include "store/paths.h"
 
 static const struct {
@@ -107,6 +108,19 @@ static void offer_names(const struct cli *cli, const char *typed)
 		(void)closedir(dir);
 }
 
+static bool offer_item(const struct catalogue_item *item, void *typed)
+{
+	offer(item->name, typed, item->path);
+	return true;
+}
+
+static void offer_items(const struct cli *cli, enum guestfile_kind kind, const char *typed)
+{
+	struct err ignored;
+
+	(void)catalogue_each(&cli->config, kind, offer_item, (void *)(uintptr_t)typed, &ignored);
+}
+
 static void offer_verbs(const char *typed)
 {
 	for (const struct verb *verb = verbs; verb->name != NULL; verb++) {
@@ -133,10 +147,15 @@ static void offer_alternatives(const char *text, const char *typed)
 /* kind: what usage or an option's table calls a word */
 static void offer_kind(const struct cli *cli, const char *kind, const char *typed)
 {
-	static const char *const files[] = { "FILE", "DIR", "IMAGE", "PATH", "SRC", "DST", "CMD" };
+	static const char *const files[] = { "FILE", "DIR", "IMAGE", "KERNEL",
+					     "PATH", "SRC", "DST",   "CMD" };
 
 	if (begins(kind, "NAME") && strcmp(cli->verb->name, "create") != 0)
 		offer_names(cli, typed);
+	else if (begins(kind, "IMAGE"))
+		offer_items(cli, GUESTFILE_IMAGE, typed);
+	else if (begins(kind, "KERNEL"))
+		offer_items(cli, GUESTFILE_KERNEL, typed);
 	else if (begins(kind, "VERB"))
 		offer_verbs(typed);
 	else

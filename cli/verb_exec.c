@@ -7,18 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "base/proto/guest.h"
 #include "cli/agent.h"
 #include "cli/client.h"
+#include "cli/request.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
 
 #define MAX_ENVS 64
 
 static const struct guest_winsize usual_size = { .rows = 24, .columns = 80 };
+
+enum { EXEC_TIMEOUT = OPT_LONG + 1 };
 
 const struct opt verb_exec_options[] = {
 	{ 'i', "interactive", NULL, "pass stdin; it is passed unless -n says otherwise" },
@@ -27,12 +33,14 @@ const struct opt verb_exec_options[] = {
 	{ 'u', "user", "NAME", "who runs it, instead of root" },
 	{ 'w', "workdir", "DIR", "where it runs, instead of that user's home" },
 	{ 'e', "env", "NAME=VALUE", "environment variable; repeatable" },
+	{ EXEC_TIMEOUT, "timeout", "DURATION", "end the command by then (exit code 124)" },
 	{ 0 },
 };
 
 struct exec_words {
 	const char *name, *user, *cwd;
 	bool tty, no_stdin;
+	uint32_t timeout_s;		/* 0: none */
 	char term[64];			/* TERM=… */
 	const char *envs[MAX_ENVS + 2]; /* with TERM */
 	size_t n_envs;
@@ -56,6 +64,8 @@ static int take_option(struct exec_words *words, int id, const char *value, stru
 	case 'n':
 		words->no_stdin = true;
 		return 0;
+	case EXEC_TIMEOUT:
+		return request_take_timeout(&words->timeout_s, value, err);
 	default:
 		if (value[0] == '=' || strchr(value, '=') == NULL)
 			return err_set(err, ERR_USAGE, "--env %.60s: not NAME=VALUE", value);
@@ -107,6 +117,20 @@ static void describe_terminal(struct exec_words *words, int terminal, struct age
 	words->envs[words->n_envs++] = words->term;
 }
 
+/* A timer that becomes readable once the time is over; -1 without one. */
+static int start_timer(uint32_t seconds)
+{
+	const struct itimerspec end = { .it_value.tv_sec = seconds };
+	int fd, rc;
+
+	if (seconds == 0)
+		return -1;
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	rc = timerfd_settime(fd, 0, &end, NULL);
+	BUG_ON(rc < 0);
+	return fd;
+}
+
 static int run_command(struct exec_words *words, int stream, struct err *err)
 {
 	struct agent_command command = {
@@ -118,13 +142,14 @@ static int run_command(struct exec_words *words, int stream, struct err *err)
 					 .err = STDERR_FILENO,
 					 .stop = -1,
 					 .terminal = keys ? STDIN_FILENO : STDOUT_FILENO };
-	auto_fd signals = terminal_signals(err);
+	auto_fd signals = terminal_signals(err), timer = start_timer(words->timeout_s);
 	auto_fd nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int code;
 
 	if (words->no_stdin)
 		streams.in = words->tty ? -1 : nothing;
 	streams.signals = signals;
+	streams.stop = timer;
 	streams.pass_signals = !keys; /* with keys, ^C is one of them: a signal is for us */
 	if (signals < 0)
 		return -1;
@@ -134,6 +159,9 @@ static int run_command(struct exec_words *words, int stream, struct err *err)
 		return -1;
 	code = agent_exec(stream, &command, &streams, err);
 	terminal_restore();
+	if (code == AGENT_STOPPED && words->timeout_s > 0)
+		return err_set(err, ERR_TIMEOUT, "%s: the command did not end within %u s",
+			       words->name, words->timeout_s);
 	return code;
 }
 

@@ -27,6 +27,8 @@ int verb_set(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_renew(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_stats(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_image(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_kernel(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_reap(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_verify(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_audit(struct cli *cli, int argc, char **argv, struct err *err);

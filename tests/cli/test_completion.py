@@ -75,6 +75,7 @@ with Site() as site:
     os.mkdir(site.path("some"))
     site.write("some/kernel.elf", b"")
     tap.check(complete("create", "x", "--kernel", "k", cwd=site.path("some")) == ["kernel.elf"], "a file is completed")
+    tap.check(complete("image", "show", "defau") == ["default"], "the name of an image is")
     tap.check(complete("exec", "web", "--", "k", cwd=site.path("some")) == ["kernel.elf"], "behind -- files are")
     # each option of each verb: what help shows is what completes
     for verb in everything:

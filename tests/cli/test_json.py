@@ -56,6 +56,10 @@ with Site() as site:
     holds(site, "history")
     holds(site, "who")
     holds(site, "audit", mode="ready")
+    for verb in ("image", "kernel"):
+        rows = holds(site, verb, "ls")
+        tap.check([row["name"] for row in rows] == ["default"], f"{verb} ls", rows)
+        holds(site, verb, "show", "default")
     plan = holds(site, "create", "web", "--ttl", "1h", "--label", "a=b", "--dry-run")
     tap.check(plan and plan["name"] == "web" and plan["labels"] == {"a": "b"}, "create --dry-run", plan)
     holds(site, "destroy", "web", code=3)
