@@ -5,6 +5,7 @@
 # make demo     packages, guest kernel, image, programs; then one sandbox from create to nothing left (as root)
 # make test     the same, then every test (as root)
 # make lines    how many lines the monitor has, file by file
+# make fuzz-run a minute of fuzzing for each target, then what the corpora reach
 # make bench    mayfly beside QEMU microvm
 # make install  copy programs, guest and units to PREFIX (/usr) below DESTDIR; make uninstall takes them away
 # make deb      the Debian package, build/deb/mayfly_*.deb
@@ -180,9 +181,12 @@ TOOLS := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out tests/unit/% tests/fuzz/
 # 32-bit code in a 64-bit ELF file with a PVH note; what is named *64 is 64-bit code without one
 MICRO_GUESTS := $(patsubst %.c,$(B)/%.elf,$(filter-out %/guest.c,$(wildcard tests/kvm/guest/*.c)))
 
-.PHONY: unit fuzz tools
+.PHONY: unit fuzz fuzz-run tools
 unit: $(UNIT)
 fuzz: $(FUZZ)
+# a minute each; then what the corpora reach
+fuzz-run: $(FUZZ)
+	$(Q)tests/fuzz/run && tests/fuzz/coverage
 tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))

@@ -2,14 +2,16 @@
 /* Copyright The mayfly authors */
 /*
  * What a guest tells the host: on its control stream to the keeper, and as the agent of `mayfly
- * exec`. Input: one byte (the lowest bit: which; the others: how many bytes come at a time), then
- * what the guest sends.
+ * exec`. Input: one byte (the lowest bit: which; the others: how many bytes come at a time; for the
+ * agent also whether signals come, and whether they are passed on), then what the guest sends.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +20,11 @@
 #include "cli/agent.h"
 #include "keeper/control.h"
 
-#define MAX_INPUT 65536
+#define MAX_INPUT   65536
+#define MAX_PACKETS 32
+#define MAX_SIGNALS 4
+
+static int kept_open = -1;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,27 +67,58 @@ static void talk_to_keeper(const uint8_t *data, size_t size, size_t step)
 	control_close(&control);
 }
 
-static void talk_to_exec(const uint8_t *data, size_t size)
+/* Signals as a signalfd tells them, chosen by the first bytes that the guest sends. */
+static int make_signals(const uint8_t *data, size_t size)
+{
+	static const uint32_t numbers[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP };
+	int ends[2];
+
+	BUG_ON(pipe2(ends, O_CLOEXEC) < 0);
+	for (size_t i = 0; i < size && i < MAX_SIGNALS; i++) {
+		struct signalfd_siginfo info = { .ssi_signo = numbers[data[i] & 3] };
+
+		BUG_ON(fd_write_all(ends[1], &info, sizeof(info)) < 0);
+	}
+	/* the other end stays: a signalfd has no end of file */
+	kept_open = ends[1];
+	return ends[0];
+}
+
+static void talk_to_exec(const uint8_t *data, size_t size, size_t step, uint8_t bits)
 {
 	char *const args[] = { (char[]){ "true" }, NULL };
 	const char *const envs[] = { "A=b", NULL };
 	const struct agent_command command = { .user = "", .cwd = "/", .args = args, .envs = envs };
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_fd in = memfd_create("stdin", MFD_CLOEXEC);
+	auto_fd signals = (bits & 4) != 0 ? make_signals(data, size) : -1;
 	struct agent_streams streams = {
-		.in = in, .out = null, .err = null, .stop = -1, .signals = -1
+		.in = in,
+		.out = null,
+		.err = null,
+		.stop = -1,
+		.signals = signals,
+		.terminal = null,
+		.pass_signals = (bits & 2) != 0,
 	};
 	struct err err = { 0 };
 	int pair[2], rc;
 
 	BUG_ON(null < 0 || in < 0 || fd_write_all(in, data, size) < 0);
 	BUG_ON(lseek(in, 0, SEEK_SET) != 0);
-	BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0);
-	BUG_ON(fd_write_all(pair[1], data, size) < 0 || shutdown(pair[1], SHUT_WR) < 0);
+	/* packets, so that it takes several rounds to hear it all */
+	BUG_ON(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0);
+	for (size_t at = 0, n = 0; at < size && n < MAX_PACKETS; at += step, n++) {
+		size_t len = n == MAX_PACKETS - 1 || size - at < step ? size - at : step;
+
+		BUG_ON(send(pair[1], data + at, len, 0) != (ssize_t)len);
+	}
+	BUG_ON(shutdown(pair[1], SHUT_WR) < 0);
 	rc = agent_exec(pair[0], &command, &streams, &err);
 	BUG_ON(rc < -1 || rc > 255 || (rc < 0 && err.text[0] == '\0'));
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
+	fd_close(&kept_open);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -91,6 +128,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[0] & 1) == 0)
 		talk_to_keeper(data + 1, size - 1, 1u + data[0] * 16u);
 	else
-		talk_to_exec(data + 1, size - 1);
+		talk_to_exec(data + 1, size - 1, 1u + (data[0] >> 3) * 16u, data[0]);
 	return 0;
 }

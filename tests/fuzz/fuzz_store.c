@@ -213,6 +213,9 @@ static void look(void)
 	BUG_ON(entry.has_spec && spec_check(&entry.spec, &err) < 0);
 	BUG_ON(entry.has_end && memchr(entry.end.text, 0, sizeof(entry.end.text)) == NULL);
 	BUG_ON(status_reason_word(entry.end.reason) == NULL);
+	if (entry.end.reason > 0 && entry.end.reason < END_REASONS)
+		BUG_ON(status_reason_from_word(status_reason_word(entry.end.reason)) !=
+		       entry.end.reason);
 	BUG_ON(status_process_start(entry.status.keeper_pid) == 1);
 	if (entry.has_deadline && deadline_clock(host, &now, false, &clock, &err) == 0) {
 		verdict = deadline_check(&entry.deadline, &clock, &now);
