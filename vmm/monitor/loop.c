@@ -119,12 +119,12 @@ static void loop_take_message(struct machine *machine, const struct launch_msg *
 {
 	if (msg->type == LAUNCH_MSG_CONSOLE && fd >= 0)
 		attach_take(&machine->ring.attach, fd);
+	else if (fd >= 0)
+		loop_take_stream(machine, msg, fd);
 	else if (msg->type == LAUNCH_MSG_CONSOLE_SIZE)
 		console_resize(&machine->console, (uint16_t)msg->arg, (uint16_t)(msg->arg >> 16));
 	else if (msg->type == LAUNCH_MSG_BALLOON && machine->devices[MACHINE_BALLOON].dev != NULL)
 		balloon_set_target(&machine->balloon, (uint64_t)msg->arg << 20);
-	else if (fd >= 0)
-		loop_take_stream(machine, msg, fd);
 }
 
 static void loop_serve_channel(struct machine *machine, uint32_t slot, uint32_t queue, short events)
