@@ -216,8 +216,10 @@ static void window_deliver(struct window *w, struct net *net, uint32_t len)
 	uint16_t n = 0;
 
 	for (uint32_t left = len; left > 0; n++) {
-		uint32_t part = num_min_u32(left, w->chains[n].len);
+		uint32_t part;
 
+		BUG_ON(n == w->n); /* there is room for len */
+		part = num_min_u32(left, w->chains[n].len);
 		virtq_fill(q, net->dev.mem, w->chains[n].head, part);
 		n_iov += w->chains[n].n_iov;
 		w->room -= w->chains[n].len;
