@@ -73,6 +73,25 @@ static bool set_text(const char *key, const char *value)
 	return false;
 }
 
+/* tcp:HOST:GUEST or udp:HOST:GUEST on 127.0.0.1, several with commas between */
+static bool publish(const char *value)
+{
+	char kind[4];
+	unsigned host, guest, n = 0;
+
+	for (; value && sscanf(value, "%3[a-z]:%u:%u", kind, &host, &guest) == 3; n++) {
+		spec.ports[n] = (struct spec_port){
+			.protocol = strcmp(kind, "udp") == 0 ? SPEC_UDP : SPEC_TCP,
+			.host_port = (uint16_t)host,
+			.guest_port = (uint16_t)guest,
+			.address = { [10] = 0xff, 0xff, 127, 0, 0, 1 },
+		};
+		value = strchr(value, ',');
+		value += value != NULL;
+	}
+	return n > 0;
+}
+
 static bool set(const char *key, const char *value)
 {
 	if (set_text(key, value))
@@ -91,6 +110,10 @@ static bool set(const char *key, const char *value)
 		spec.host.slot_count = (uint32_t)atoi(value);
 	else if (strcmp(key, "uid_base") == 0)
 		spec.host.uid_base = (uint32_t)strtoul(value, NULL, 10);
+	else if (strcmp(key, "publish") == 0)
+		return publish(value);
+	else if (strcmp(key, "slot") == 0)
+		spec.wanted_slot = (uint32_t)atoi(value) + 1;
 	else if (strcmp(key, "stop") == 0)
 		spec.host.stop_timeout_s = (uint32_t)atoi(value);
 	else
