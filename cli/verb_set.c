@@ -96,11 +96,11 @@ static int balloon(const struct cli *cli, const struct wish *wish, const char *i
 {
 	struct ctl_request request = { .type = CTL_BALLOON };
 	struct ctl_record answer;
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	auto_fd fd = -1;
 
-	if (!str_to_size(wish->balloon, &bytes) || bytes % (1 << 20) != 0 ||
-	    bytes > CONFIG_MEMORY_MAX)
+	if ((strcmp(wish->balloon, "0") != 0 && !str_to_size(wish->balloon, &bytes)) ||
+	    bytes % (1 << 20) != 0 || bytes > CONFIG_MEMORY_MAX)
 		return err_set(err, ERR_USAGE, "--balloon %.60s: not a size: write it as 128M or 0",
 			       wish->balloon);
 	request.port = (uint32_t)(bytes >> 20);
