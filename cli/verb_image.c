@@ -169,8 +169,10 @@ static int show_one(struct cli *cli, enum guestfile_kind kind, const char *word,
 	json_t *users;
 	auto_fd fd = -1;
 
-	if (catalogue_find(&cli->config, kind, cli->verb->name, word, path, err) < 0)
+	if (catalogue_find(&cli->config, kind, cli->verb->name, word, path, err) < 0) {
+		err->code = ERR_NOT_FOUND; /* as a flag's value it would be wrong usage */
 		return -1;
+	}
 	fd = guestfile_open(kind, cli->verb->name, path, item.path, err);
 	if (fd < 0)
 		return -1;

@@ -14,8 +14,8 @@ text = subprocess.run([MAYFLY, "help"], capture_output=True, text=True, check=Tr
 verbs = re.findall(r"^  ([a-z-]+) ", text, re.M)
 # how a verb is asked about a sandbox, where it is about one
 ABOUT = {"show": [], "ssh": [], "exec": ["--", "true"], "logs": [], "console": [], "stop": [], "start": [], "set": ["--reason", "x"],
-         "renew": ["--ttl", "1h"], "destroy": [], "stats": [], "verify": [], "ports": None}
-NO_SANDBOX = {"create", "run", "ls", "reap", "host", "doctor", "completion", "version", "help", "image", "kernel", "ssh-config", "cp"}
+         "renew": ["--ttl", "1h"], "destroy": [], "stats": [], "verify": [], "history": [], "who": None, "ports": None}
+NO_SANDBOX = {"create", "run", "ls", "reap", "host", "doctor", "completion", "version", "help", "audit", "image", "kernel", "ssh-config", "cp"}
 REST = {"ports": ["ls", "nobody"], "ssh-config": ["nobody"], "cp": ["nobody:/etc/hosts", "/dev/null"], "image": ["show", "nothing"],
         "kernel": ["show", "nothing"]}
 
