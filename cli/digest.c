@@ -22,7 +22,7 @@
 #define CACHE_SLOTS   32
 #define CACHE_FILE    "digests"
 #define RACY_S	      2
-#define CHUNK	      (256 * 1024)
+#define CHUNK	      ((size_t)256 * 1024)
 
 /* All that tells a file's content from another's without reading it. */
 struct identity {
@@ -151,7 +151,7 @@ int digest_of(const struct host_config *host, int fd, const char *path,
 {
 	static struct cache cache;
 	const struct remembered *known;
-	struct identity before, after;
+	struct identity before = { 0 }, after = { 0 };
 	struct deadline_now now;
 	bool settled;
 
@@ -192,7 +192,7 @@ bool digest_parse(const char *text, uint8_t digest[SPEC_DIGEST_SIZE])
 			return false;
 		read[i] = (uint8_t)(high << 4 | low);
 	}
-	if (strchr(" \n", text[2 * SPEC_DIGEST_SIZE]) == NULL)
+	if (strchr(" \n", text[(size_t)2 * SPEC_DIGEST_SIZE]) == NULL)
 		return false;
 	memcpy(digest, read, SPEC_DIGEST_SIZE);
 	return true;
@@ -218,7 +218,7 @@ int digest_beside(const char *path, uint8_t digest[SPEC_DIGEST_SIZE], struct err
 const char *digest_text(const uint8_t digest[SPEC_DIGEST_SIZE], char out[DIGEST_TEXT_SIZE])
 {
 	for (size_t i = 0; i < SPEC_DIGEST_SIZE; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+		(void)snprintf(&out[2 * i], 3, "%02x", digest[i]);
 	return out;
 }
 

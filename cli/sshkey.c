@@ -222,21 +222,17 @@ static size_t bare_length(const char *line, size_t len)
 
 static int append_line(char *keys, size_t size, const char *line, size_t len, const char *person)
 {
-	size_t at = strlen(keys), person_len = person != NULL ? strlen(person) : 0;
+	size_t used = strlen(keys);
+	int n;
 
 	if (person != NULL)
 		len = bare_length(line, len);
-	if (len + 1 + person_len + 2 > size - at)
-		return -1;
-	memcpy(keys + at, line, len);
-	at += len;
-	if (person_len > 0) {
-		keys[at++] = ' ';
-		memcpy(keys + at, person, person_len);
-		at += person_len;
-	}
-	memcpy(keys + at, "\n", 2);
-	return 0;
+	n = snprintf(keys + used, size - used, "%.*s%s%s\n", (int)len, line,
+		     person != NULL ? " " : "", person != NULL ? person : "");
+	if ((size_t)n < size - used)
+		return 0;
+	keys[used] = '\0';
+	return -1;
 }
 
 static int take_lines(const char *path, const char *text, size_t text_len, const char *person,

@@ -68,10 +68,9 @@ static void test_cgroup_enforced(const struct cgroup_fixture *f)
 
 static void test_cgroup_limits(struct cgroup_fixture *f)
 {
-	const struct cgroup_limits limits = { .memory_bytes = 64 << 20,
-					      .cpu_percent = 150,
-					      .cpu_weight = 250,
-					      .pids = 5 };
+	const struct cgroup_limits limits = {
+		.memory_bytes = 64 << 20, .cpu_percent = 150, .cpu_weight = 250, .pids = 5
+	};
 	uint32_t missing = 0;
 	struct err err;
 	char names[64];
