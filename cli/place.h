@@ -16,7 +16,7 @@ struct place {
 };
 
 /*
- * path as a name in a directory: "a" is a in ".", "/srv/a/" a in "/srv", "a/." and ".." are a directory itself. "" is
+ * path as a name in a directory: "a" is a in ".", "/etc/a/" a in "/etc", "a/." and ".." are a directory itself. "" is
  * ".". False when it is too long.
  */
 bool place_split(struct place *place, const char *path);

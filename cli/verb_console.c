@@ -240,12 +240,11 @@ static int converse(struct session *session, struct err *err)
 
 static int run_session(struct session *session, struct err *err)
 {
-	auto_fd signals = -1, stream = -1;
+	auto_fd signals = -1;
 	int rc;
 
 	if (attach(session, err) < 0)
 		return -1;
-	stream = session->stream;
 	signals = session->signals = terminal_signals(err);
 	if (signals < 0)
 		return -1;
@@ -281,9 +280,10 @@ int verb_console(struct cli *cli, int argc, char **argv, struct err *err)
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
 	const char *value;
 	char **words;
-	int option, n;
+	int option, n, rc;
 
 	session = (struct session){ .host = &cli->config.host,
+				    .stream = -1,
 				    .detach = DETACH_USUAL,
 				    .backlog = BACKLOG_LINES,
 				    .keys = isatty(STDIN_FILENO) == 1,
@@ -302,5 +302,7 @@ int verb_console(struct cli *cli, int argc, char **argv, struct err *err)
 	    target_find(&cli->config.host, words[0], session.id, err) < 0)
 		return -1;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return run_session(&session, err);
+	rc = run_session(&session, err);
+	fd_close(&session.stream);
+	return rc;
 }
