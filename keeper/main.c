@@ -101,7 +101,7 @@ static int main_audit(const struct options *o, const struct host_config *host,
 static const struct verb main_verbs[] = {
 	{ "--reap", false, main_reap },		  { "--destroy", true, main_destroy },
 	{ "--verify", true, main_verify },	  { "--host-up", false, main_host_up },
-	{ "--host-down", false, main_host_down }, { "--doctor | --audit", false, main_doctor },
+	{ "--host-down", false, main_host_down }, { "--doctor", false, main_doctor },
 	{ "--audit", false, main_audit },
 };
 
@@ -140,7 +140,7 @@ static int main_usage(const char *what)
 		  "--reap "
 		  "[--dry-run] | "
 		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
-		  "--doctor [--only CHECK]",
+		  "--doctor [--only CHECK] | --audit",
 		  what);
 	return ERR_USAGE;
 }
