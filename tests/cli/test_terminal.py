@@ -207,15 +207,28 @@ class Console:
             client.send(record(OK))
 
     def play(self, stream):
+        def write(data):
+            try:
+                stream.sendall(data)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it has detached; what it typed before is still to be read
+
         with stream:
-            stream.sendall(b"\x1b[1mlive\r\n")
+            write(b"\x1b[1mlive\r\n")
             if self.deaf:
                 time.sleep(20)
-            while data := stream.recv(4096):
+            while data := self.read(stream):
                 self.typed += data
                 if b"\x04" in data:
                     return
-                stream.sendall(b"[" + data + b"]")
+                write(b"[" + data + b"]")
+
+    @staticmethod
+    def read(stream):
+        try:
+            return stream.recv(4096)
+        except ConnectionResetError:
+            return b""
 
 
 with Site() as site:
@@ -279,6 +292,9 @@ with Site() as site:
     guest = Console(site)
     with Keeper(site, guest.answer):
         done = site.mayfly("console", "web", stdin=b"piped\x1d\n")
+    end = time.monotonic() + 5
+    while guest.typed != b"piped\x1d\n" and time.monotonic() < end:
+        time.sleep(0.05)
     tap.check(done.returncode == 0 and guest.typed == b"piped\x1d\n", "from a pipe every byte is the guest's", (done, guest.typed))
     for key in ("x", "ctrl-", "ctrl-ab", "^", "ctrl-m", "ctrl-1", ""):
         done = site.mayfly("console", "--detach-key", key, "web")
