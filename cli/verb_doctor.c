@@ -149,11 +149,15 @@ static void check_kernel(struct findings *findings, const struct config *config)
 				     findings->only, NULL };
 	char text[ERR_TEXT_MAX + 96];
 	struct err err;
+	int code;
 
 	if (findings->only != NULL && findings->n > 0) /* it was one of the files */
 		return;
-	if (tool_run(config, args, take_record, findings, &err) >= 0 || findings->keeper_looked)
+	code = tool_run(config, args, take_record, findings, &err);
+	if (findings->keeper_looked || (code == 0 && findings->only != NULL))
 		return;
+	if (code >= 0)
+		(void)err_set(&err, ERR_FAILED, "it ends with code %d and says nothing", code);
 	(void)snprintf(text, sizeof(text),
 		       "host: the keeper's checks did not run: %s" ERR_MEND "%s", err.text,
 		       "see the check `keeper`");

@@ -118,6 +118,8 @@ def tool():
     if mode == "residue":
         out.write(record(ITEM, 1, "the tap is there", "web") + record(ERROR, RESIDUE, "1 kinds are there"))
         sys.exit(5)
+    if mode == "refuses":
+        sys.exit(2)
     if mode == "killed":
         out.flush()
         os.kill(os.getpid(), signal.SIGKILL)

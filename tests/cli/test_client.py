@@ -216,8 +216,10 @@ with Site() as site:
               "doctor in JSON", done)
     done = site.mayfly("doctor", "--only", "tap", mode="bad-news")
     tap.check(done.returncode == 0 and done.stdout == b"ok   tap: opens\n", "doctor --only", done)
-    done = site.mayfly("doctor", mode="killed")
-    tap.check(done.returncode == 1 and b"did not run" in done.stdout, "doctor with a keeper that can't look", done)
+    for words, mode in (([], "killed"), ([], "refuses"), (["--only", "tap"], "refuses"), ([], "ready")):
+        done = site.mayfly("doctor", *words, mode=mode)
+        tap.check(done.returncode == 1 and b"did not run" in done.stdout,
+                  f"doctor {' '.join(words)} with a keeper that doesn't look ({mode})", done)
 
 with Site() as site:
     done = site.mayfly("--format", "json", "ls")

@@ -34,7 +34,7 @@ with Site() as site:
         done = site.mayfly(verb, "--no-such-option")
         tap.check(done.returncode == 2 and one_line(done.stderr) and not done.stdout, f"2: {verb} --no-such-option", done)
         words = [verb, "nobody", *ABOUT[verb]] if ABOUT.get(verb) is not None else [verb, *REST.get(verb, [])]
-        if verb in ABOUT or verb in REST:
+        if ABOUT.get(verb) is not None or verb in REST:
             done = site.mayfly(*words)
             tap.check(done.returncode == 3 and one_line(done.stderr), f"3: {' '.join(words)}", done)
     for verb in set(verbs) & {"destroy", "start", "stop", "stats"}:
