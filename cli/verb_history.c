@@ -177,7 +177,7 @@ int verb_who(struct cli *cli, int argc, char **argv, struct err *err)
 	const char *value;
 	bool all = false;
 	char **words;
-	int id, n;
+	int id, n, found;
 
 	while ((id = opt_next(&opts, &value, err)) > 0)
 		all = true;
@@ -188,5 +188,9 @@ int verb_who(struct cli *cli, int argc, char **argv, struct err *err)
 		return cli_usage(cli, err, "one name at most");
 	if (cli_begin(cli, err) < 0)
 		return -1;
-	return ask(cli, &people, n == 1 ? words[0] : "", all, err) < 0 ? -1 : 0;
+	found = ask(cli, &people, n == 1 ? words[0] : "", all, err);
+	if (found == 0 && n == 1)
+		return err_set(err, ERR_NOT_FOUND,
+			       "%.60s: no key opens a sandbox of that name or id", words[0]);
+	return found < 0 ? -1 : 0;
 }
