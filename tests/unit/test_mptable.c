@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/proto/launch.h"
 #include "vmm/boot/mptable.h"
 
 static uint8_t table[LAYOUT_MPTABLE_SIZE];
@@ -122,17 +123,18 @@ static void one_vcpu(void **state)
 	check(1, ~0u); /* those below 5 and above 23 don't get in */
 }
 
-static void eight_vcpus(void **state)
+static void each_number_of_vcpus(void **state)
 {
 	(void)state;
-	check(8, 0xffffe0);
+	for (uint32_t n_vcpus = 1; n_vcpus <= LAUNCH_MAX_VCPUS; n_vcpus++)
+		check(n_vcpus, 0xffffe0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_vcpu),
-		cmocka_unit_test(eight_vcpus),
+		cmocka_unit_test(each_number_of_vcpus),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
