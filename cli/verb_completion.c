@@ -29,7 +29,9 @@ static const struct {
 	  "\t\t\tcompopt -o filenames 2>/dev/null\n"
 	  "\t\t\tCOMPREPLY+=($(compgen -f -- \"$2\"))\n"
 	  "\t\telse\n"
-	  "\t\t\tCOMPREPLY+=(\"${line%%$'\\t'*}\")\n"
+	  "\t\t\tline=${line%%$'\\t'*}\n"
+	  "\t\t\t[[ $line != *: ]] || compopt -o nospace 2>/dev/null\n"
+	  "\t\t\tCOMPREPLY+=(\"$line\")\n"
 	  "\t\tfi\n"
 	  "\tdone\n"
 	  "}\n"
@@ -94,15 +96,18 @@ static void offer(const char *word, const char *typed, const char *what)
 		(void)printf("%s\t%s\n", word, what);
 }
 
-static void offer_names(const struct cli *cli, const char *typed)
+/* Each sandbox's name, with what follows it at once behind it: ":" where a path inside does. */
+static void offer_names(const struct cli *cli, const char *typed, const char *follows)
 {
-	char path[PATHS_SIZE];
+	char path[PATHS_SIZE], word[STR_NAME_MAX + 2];
 	struct dirent *entry;
 	DIR *dir = opendir(paths_state(&cli->config.host, "names", path));
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (str_is_name(entry->d_name))
-			offer(entry->d_name, typed, "sandbox");
+		if (!str_is_name(entry->d_name))
+			continue;
+		(void)snprintf(word, sizeof(word), "%.*s%s", STR_NAME_MAX, entry->d_name, follows);
+		offer(word, typed, "sandbox");
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
@@ -147,11 +152,13 @@ static void offer_alternatives(const char *text, const char *typed)
 /* kind: what usage or an option's table calls a word */
 static void offer_kind(const struct cli *cli, const char *kind, const char *typed)
 {
-	static const char *const files[] = { "FILE", "DIR", "IMAGE", "KERNEL",
-					     "PATH", "SRC", "DST",   "CMD" };
+	static const char *const files[] = { "FILE", "DIR", "IMAGE", "KERNEL", "PATH",
+					     "SRC",  "DST", "CMD",   "NAME:" };
 
-	if (begins(kind, "NAME") && strcmp(cli->verb->name, "create") != 0)
-		offer_names(cli, typed);
+	if (strcmp(kind, "SRC") == 0 || begins(kind, "NAME:"))
+		offer_names(cli, typed, ":");
+	else if (begins(kind, "NAME") && strcmp(cli->verb->name, "create") != 0)
+		offer_names(cli, typed, "");
 	else if (begins(kind, "IMAGE"))
 		offer_items(cli, GUESTFILE_IMAGE, typed);
 	else if (begins(kind, "KERNEL"))

@@ -4,7 +4,6 @@
 """completion as a shell uses it, and what mayfly makes of words that it doesn't know."""
 import os
 import re
-import shutil
 import subprocess
 
 from support import MAYFLY, Site, Tap, one_line
@@ -30,9 +29,8 @@ with Site() as site:
         done = site.mayfly("completion", shell)
         scripts[shell] = site.write(f"completion.{shell}", done.stdout)
         tap.check(done.returncode == 0 and b"__complete" in done.stdout, f"completion {shell}", done)
-        if shutil.which(shell):
-            done = subprocess.run([shell, "-n", scripts[shell]], capture_output=True)
-            tap.check(done.returncode == 0 and not done.stderr, f"{shell} reads it", done)
+        done = subprocess.run([shell, "-n", scripts[shell]], capture_output=True)
+        tap.check(done.returncode == 0 and not done.stderr, f"{shell} reads it", done)
     done = site.mayfly("completion", "csh")
     tap.check(done.returncode == 2 and one_line(done.stderr), "completion of no shell of ours: 2", done)
 
@@ -53,6 +51,13 @@ with Site() as site:
     everything = verbs()
     tap.check({"create", "stats", "completion"} <= set(everything), "verbs", everything)
     check([""], everything)
+    # and the others: fish tells what would be offered, zsh whether it took the function
+    done = subprocess.run(["fish", "--no-config", "-c", f"source {scripts['fish']}; complete -C '{MAYFLY} des'"], capture_output=True,
+                          env={**os.environ, "HOME": site.path("."), "PATH": f"{os.path.dirname(MAYFLY)}:{os.environ['PATH']}"})
+    tap.check(done.stdout.split(b"\t")[0] == b"destroy", "mayfly des<TAB> in fish", done)
+    done = subprocess.run(["zsh", "-f", "-c", f"autoload -Uz compinit; compinit -u -D; source {scripts['zsh']}; print $_comps[mayfly]"],
+                          capture_output=True, env={**os.environ, "HOME": site.path(".")})
+    tap.check(done.stdout == b"_mayfly\n" and not done.stderr, "zsh takes it for mayfly's", done)
     check(["des"], ["destroy"])
     check(["help", "destr"], ["destroy"])
     for verb in ("show", "ssh", "exec", "logs", "renew", "destroy", "verify", "stats", "stop", "start", "set", "inspect", "rm", "ps"):
@@ -60,6 +65,8 @@ with Site() as site:
     check(["destroy", "web", "w"], ["web", "worker"])
     check(["destroy", "-f", ""], ["db", "web", "worker"])
     check(["exec", "-u", "dev", "w"], ["web", "worker"])
+    check(["cp", "we"], ["web:"])
+    check(["cp", "-a", "nothing", "we"], ["web:"])
     check(["renew", "web", "--ttl", "7d", ""], [])
     check(["create", ""], [])
     check(["ports", ""], ["ls", "db", "web", "worker"])
