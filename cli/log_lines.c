@@ -7,12 +7,60 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/str.h"
+#include "cli/json.h"
+#include "cli/text.h"
 
 static_assert(RING_CHUNK <= OUTPUT_CHUNK && LOG_LINE_SIZE <= OUTPUT_CHUNK, "goes out in one piece");
 
 static bool passes_through(const struct log_lines *lines)
 {
-	return lines->wanted == NULL && lines->tail == LOG_LINES_ALL;
+	return lines->wanted == NULL && lines->tail == LOG_LINES_ALL && lines->json_source == NULL;
+}
+
+/* "2026-12-01T17:00:00Z text": the length of what stands before the text; 0: no time. */
+size_t log_lines_time(const char *line, size_t len, int64_t *at_s)
+{
+	char date[STR_INSTANT_SIZE];
+	size_t n = 0;
+
+	while (n < len && n < sizeof(date) - 1 && line[n] != ' ') {
+		date[n] = line[n];
+		n++;
+	}
+	date[n] = '\0';
+	if (!str_to_instant(date, at_s))
+		return 0;
+	return n < len ? n + 1 : n;
+}
+
+static int put_json(const struct log_lines *lines, const char *line, size_t len, struct err *err)
+{
+	static char escaped[TEXT_ESCAPED_SIZE(LOG_LINE_SIZE)];
+	json_t *object = json_object();
+	int64_t at_s = 0;
+	size_t head = 0;
+	int rc;
+
+	if (strcmp(lines->json_source, "keeper") == 0)
+		head = log_lines_time(line, len, &at_s);
+	(void)text_escape(line + head, len - head, escaped, NULL);
+	json_put_text(object, "source", lines->json_source);
+	json_put_instant(object, "time", at_s);
+	rc = json_object_set_new(object, "text", json_string(escaped));
+	BUG_ON(rc < 0);
+	return json_print_line(object, err);
+}
+
+static int put(struct log_lines *lines, const char *line, size_t len, struct err *err)
+{
+	size_t bare = len;
+
+	if (lines->json_source == NULL)
+		return output_put(&lines->output, line, len, err);
+	while (bare > 0 && (line[bare - 1] == '\n' || line[bare - 1] == '\r'))
+		bare--;
+	return put_json(lines, line, bare, err);
 }
 
 static void keep(struct log_lines *lines, const char *bytes, size_t len)
@@ -43,7 +91,7 @@ static int take_line(struct log_lines *lines, struct err *err)
 	    (lines->wanted != NULL && !lines->wanted(lines->line, bare, lines->since_s)))
 		return 0;
 	if (lines->tail == LOG_LINES_ALL)
-		return output_put(&lines->output, lines->line, len, err);
+		return put(lines, lines->line, len, err);
 	keep(lines, lines->line, len);
 	return 0;
 }
@@ -88,7 +136,7 @@ int log_lines_end(struct log_lines *lines, struct err *err)
 		char *line = lines->kept[i % tail];
 
 		if (rc == 0)
-			rc = output_put(&lines->output, line, strlen(line), err);
+			rc = put(lines, line, strlen(line), err);
 		free(line);
 	}
 	free(lines->kept);

@@ -24,12 +24,19 @@ struct log_lines {
 	/* NULL: every line is wanted. len is without the line's end */
 	bool (*wanted)(const char *line, size_t len, int64_t since_s);
 	int64_t since_s; /* for wanted */
+	/* not NULL: print each line as an object of --format json, written by this source */
+	const char *json_source;
 
 	char line[LOG_LINE_SIZE];
 	size_t len;
 	char **kept; /* a ring of `tail` texts, the next one at n_kept % tail */
 	uint64_t n_kept;
 };
+
+/*
+ * A keeper's line begins with its time: how much of it that takes, with *at_s set; 0 where there is none. Pure.
+ */
+size_t log_lines_time(const char *line, size_t len, int64_t *at_s);
 
 /* Up to RING_CHUNK bytes more. 0, or -1 with err. */
 int log_lines_put(struct log_lines *lines, const char *bytes, size_t len, struct err *err);

@@ -60,19 +60,11 @@ static bool is_of_agent(const char *line, size_t len, int64_t since_s)
 	       memcmp(line, AGENT_PREFIX, sizeof(AGENT_PREFIX) - 1) == 0;
 }
 
-/* A keeper's line begins with its time. */
 static bool is_since(const char *line, size_t len, int64_t since_s)
 {
-	char date[STR_INSTANT_SIZE];
-	size_t n = 0;
 	int64_t at_s;
 
-	while (n < len && n < sizeof(date) - 1 && line[n] != ' ') {
-		date[n] = line[n];
-		n++;
-	}
-	date[n] = '\0';
-	return !str_to_instant(date, &at_s) || at_s >= since_s;
+	return log_lines_time(line, len, &at_s) == 0 || at_s >= since_s;
 }
 
 static bool is_alive(const struct logs *logs)
@@ -202,12 +194,12 @@ static int print_keeper(struct logs *logs, struct err *err)
 
 /* ---- the command line */
 
+static const char *const sources[] = { "console", "agent", "keeper" };
+
 static int take_source(struct logs *logs, const char *value, struct err *err)
 {
-	static const char *const names[] = { "console", "agent", "keeper" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(value, names[i]) == 0) {
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		if (strcmp(value, sources[i]) == 0) {
 			logs->source = (enum source)i;
 			return 0;
 		}
@@ -277,6 +269,8 @@ int verb_logs(struct cli *cli, int argc, char **argv, struct err *err)
 	if (n != 1)
 		return cli_usage(cli, err, n < 1 ? "the name is missing" : "one name, please");
 	logs.name = words[0];
+	if (cli->json)
+		logs.lines.json_source = sources[logs.source];
 	if (check_options(&logs, err) < 0 || cli_begin(cli, err) < 0 ||
 	    target_find(&cli->config.host, words[0], logs.id, err) < 0)
 		return -1;

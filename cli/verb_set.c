@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/client.h"
+#include "cli/entryview.h"
 #include "cli/request.h"
 #include "cli/rest.h"
 #include "cli/target.h"
@@ -162,5 +163,7 @@ int verb_set(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	if (is_spec_change(&wish) && change_spec(cli, &wish, sandbox, err) < 0)
 		return -1;
-	return wish.balloon != NULL ? balloon(cli, &wish, sandbox, err) : 0;
+	if (wish.balloon != NULL && balloon(cli, &wish, sandbox, err) < 0)
+		return -1;
+	return cli->json ? entryview_print(&cli->config.host, sandbox, err) : 0;
 }

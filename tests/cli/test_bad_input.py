@@ -19,7 +19,7 @@ CASES = [
     (["--format", "xml", "ls"], 2, "--format xml: neither table nor json"),
     (["help", "frob"], 2, "frob: no such verb"),
     (["version", "x"], 2, "version: too many words"),
-    (["logs", "--format", "json", "web"], 2, "--format: no such option here"),
+    (["ssh-config", "--format", "json", "web"], 2, "--format: no such option here"),
     (["create"], 2, "create: the name is missing"),
     (["create", "a", "b"], 2, "one name, please"),
     (["create", ""], 2, "not a name"),

@@ -74,6 +74,25 @@ with Site() as site:
     for verb in ("start", "stop"):
         holds(site, verb, "nobody", code=3)
     site.add("web")
+    # a guest's worst bytes, one line without an end, and what a keeper says
+    site.write(f"state/sandboxes/{ID}/console-tail", b"boot\r\n\xff\xed\xa0\x80\xf5\x80\x80\x80\xc0\xaf\x1b[2J\0\"\n" + b"\xff" * 5000 + b"\nmayfly-init: up\nlast")
+    site.write(f"state/sandboxes/{ID}/keeper.log", b"2026-01-01T00:00:00Z info: made\n2026-01-02T00:00:00Z info: \xe2\x82\xac\nodd\n")
+
+    def logs(*words):
+        done = site.mayfly("logs", "web", "--format", "json", *words)
+        lines = done.stdout.decode().splitlines()
+        wrong = [schema.check("logs", line) for line in lines]
+        tap.check(done.returncode == 0 and not any(wrong), f"logs {' '.join(words)}: each line as its schema says", (wrong, done))
+        seen.add("logs")
+        return [tuple(json.loads(line).values()) for line in lines]
+    got = logs()
+    tap.check([text for _, _, text in got[:2] + got[4:]] == ["boot", r'\xff\xed\xa0\x80\xf5\x80\x80\x80\xc0\xaf\x1b[2J?"', "mayfly-init: up", "last"] and
+              [len(text) for _, _, text in got[2:4]] == [4 * 4096, 4 * 904] and {row[:2] for row in got} == {("console", None)},
+              "a console's lines, made harmless", [(s, t, len(text), text[:80]) for s, t, text in got])
+    tap.check(logs("--tail", "1") == [("console", None, "last")], "the last one")
+    tap.check(logs("--source", "agent") == [("agent", None, "mayfly-init: up")], "the agent's")
+    tap.check(logs("--source", "keeper", "--since", "2026-01-02T00:00Z") ==
+              [("keeper", "2026-01-02T00:00:00Z", "info: \u20ac"), ("keeper", None, "odd")], "the keeper's with their times")
 
     def answer(request, client):
         client.send(record(OK))
@@ -89,5 +108,6 @@ with Site() as site:
                   f"{' '.join(words)}: an error is one line on stderr, and nothing on stdout", done)
     done = site.mayfly("ls", "--format", "yaml")
     tap.check(done.returncode == 2 and b"neither table nor json" in done.stderr, "--format yaml", done)
-tap.check(written - seen == {"show"}, "every schema was held against output here, or (show) in tests/e2e/test_json", written - seen)
+tap.check(written - seen == {"show", "set"}, "every schema was held against output here, or (show, set) in tests/e2e/test_json",
+          written - seen)
 tap.end()
