@@ -276,6 +276,48 @@ static void host_has_none_or_fails(void **state)
 	assert_true(net_wants_rx(&net));
 }
 
+/* A driver may go without a receive queue, and the tap has frames all the same. */
+static void no_receive_queue(void **state)
+{
+	(void)state;
+	driver_negotiate(&d, F_NET | F_RING);
+	driver_set(&d, VIRTIO_MMIO_QUEUE_SEL, NET_QUEUE_RX);
+	driver_set(&d, VIRTIO_MMIO_QUEUE_AVAIL_LOW, HOLE_GPA);
+	assert_int_equal(driver_set(&d, VIRTIO_MMIO_STATUS, S_RUNNING), 0);
+	n_waiting = 1;
+	net_rx(&net);
+	assert_int_equal(n_waiting, 1);
+	assert_false(driver_kick(&d, NET_QUEUE_RX));
+	net_rx(&net);
+	assert_false(net_wants_rx(&net));
+	assert_int_equal(d.n_irqs, 0);
+}
+
+/* A driver may offer new buffers only once most are used: fewer than the next packet could need are buffers all the
+ * same. */
+static void polling_goes_on_with_few_buffers(void **state)
+{
+	gpa_t a = driver_alloc(&d, 4096);
+	uint16_t heads[3];
+
+	(void)state;
+	driver_start(&d, &net.dev, F_NET | F_RING | F_MRG, 16);
+	for (uint32_t i = 0; i < 3; i++)
+		heads[i] = ADD(&d, 0, { a + i * 1024, 1024, true });
+	driver_kick(&d, NET_QUEUE_RX);
+	n_waiting = 1;
+	waiting_len = 2048;
+	net_rx(&net);
+	driver_expect(&d, 0, heads[0], 1024);
+	driver_expect(&d, 0, heads[1], 1024);
+	assert_true(net_wants_rx(&net));
+	n_waiting = 1;
+	waiting_len = NET_HDR_LEN + 60;
+	net_rx(&net);
+	driver_expect(&d, 0, heads[2], NET_HDR_LEN + 60);
+	assert_false(net_wants_rx(&net));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -295,6 +337,8 @@ int main(void)
 		T(frames_that_do_not_fit),
 		T(receive_buffer_too_small_for_any_frame),
 		T(host_has_none_or_fails),
+		T(no_receive_queue),
+		T(polling_goes_on_with_few_buffers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -276,6 +276,7 @@ static bool receive_packet(struct net *net, struct window *w)
 	(void)window_fill(w, net, net->rx_guess);
 	if (w->n == 0 || !virtio_dev_active(&net->dev))
 		return false;
+	net->rx_starved = false; /* fewer buffers than guessed may do */
 	room = (uint32_t)num_min_u64(w->room, NET_MAX_PACKET_LEN);
 	w->iov[w->n_iov] = (struct iovec){ net->spill + room, sizeof(net->spill) - room };
 	got = net->backend->recv(net->ctx, w->iov, (int)w->n_iov + 1);
@@ -299,6 +300,10 @@ void net_rx(struct net *net)
 	struct virtq *q = &net->dev.queues[NET_QUEUE_RX];
 	struct window w;
 
+	if (!q->ready) { /* nor will it be, while the device is active */
+		net->rx_starved = true;
+		return;
+	}
 	w.n = w.n_iov = 0;
 	w.room = 0;
 	for (uint32_t i = 0; i < VIRTIO_BATCH; i++) {
