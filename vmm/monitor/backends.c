@@ -44,9 +44,12 @@ static int backend_disk_flush(void *ctx)
 
 static int backend_disk_zero(void *ctx, uint64_t offset, uint64_t len, bool unmap)
 {
-	const int how = FALLOC_FL_KEEP_SIZE | (unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+	const int how = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
 	const struct backend_disk *disk = ctx;
 
+	/* FALLOC_FL_ZERO_RANGE isn't in the filter: it takes space beyond a file's end, whatever the limits */
+	if (!unmap)
+		return -EOPNOTSUPP;
 	return fallocate(disk->fd, how, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
 }
 
