@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/id.h"
@@ -211,6 +212,14 @@ static bool fold_take_state(sqlite3_stmt *row, void *arg)
 	return false;
 }
 
+/* A receipt of one that was put back from a backup: its journal goes on, and becomes the receipt again. */
+static bool fold_is_back(const struct host_config *host, const char *id)
+{
+	char path[PATHS_SIZE];
+
+	return access(paths_sandbox(host, id, "journal", path), F_OK) == 0;
+}
+
 /* The journal at path, of which f knows how much is folded. */
 static int fold_journal(struct fold *f, const char *path)
 {
@@ -246,7 +255,8 @@ static int fold_dir(struct ledger *ledger, const char *kind, bool *began, struct
 	while (rc == 0 && dir && (d = readdir(dir)) != NULL) {
 		struct fold f = { .ledger = ledger, .id = d->d_name, .err = err, .began = *began };
 
-		if (!id_is_valid(d->d_name))
+		if (!id_is_valid(d->d_name) ||
+		    (strcmp(kind, "receipts") == 0 && fold_is_back(host, d->d_name)))
 			continue;
 		if (strcmp(kind, "receipts") == 0)
 			(void)paths_receipt(host, d->d_name, path);

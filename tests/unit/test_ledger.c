@@ -121,6 +121,25 @@ static void a_life_in_pieces(void **state)
 	expect("SELECT count(*)||','||max(seq) FROM events", "9,9");
 }
 
+/* Destroyed, then put back: its keys open it again, whatever the receipt says. */
+static void restored_from_a_backup(void **state)
+{
+	char journal[PATHS_SIZE], receipt[PATHS_SIZE];
+
+	(void)state;
+	append(ID_A, "journal", made);
+	append(ID_A, "journal", ended);
+	assert_int_equal(rename(paths_sandbox(&host, ID_A, "journal", journal),
+				paths_receipt(&host, ID_A, receipt)),
+			 0);
+	expect("SELECT gone_s FROM sandboxes", "122");
+	append(ID_A, "journal", made);
+	expect("SELECT coalesce(gone_s, 'here') FROM sandboxes", "here");
+	append(ID_A, "journal", ended);
+	assert_int_equal(rename(journal, receipt), 0);
+	expect("SELECT gone_s FROM sandboxes", "122");
+}
+
 static void made_anew_it_says_the_same(void **state)
 {
 	static const char all[] =
@@ -217,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_life_in_pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(restored_from_a_backup, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(made_anew_it_says_the_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(torn_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_texts_stay_texts, set_up, tear_down),
