@@ -300,7 +300,7 @@ PREFIX := /usr
 
 .PHONY: install uninstall deb
 install: deps
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) --no-print-directory all guest man
 	$(Q)packaging/install --prefix $(PREFIX) $(DESTDIR)
 
 uninstall:
