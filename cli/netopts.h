@@ -23,8 +23,7 @@ enum { NETOPTS_ADDRESS = OPT_LONG + 200, NETOPTS_NET, NETOPTS_NO_IPV6 };
 
 #define NETOPTS_OPTIONS                                                                            \
 	{ 'p', "publish", "PORTS",                                                                 \
-	  "[ADDR:]HOST:GUEST[/udp]: a port of the host, 127.0.0.1's "                              \
-	  "unless told; repeatable" },                                                             \
+	  "[ADDR:]HOST:GUEST[/udp], on 127.0.0.1 unless told; repeatable" },                       \
 		{ NETOPTS_ADDRESS, "address", "ADDR", "its IPv4 address, out of the pool" },       \
 		{ NETOPTS_NET, "net", "nat|none",                                                  \
 		  "nat: it reaches out; none: no network at all" },                                \

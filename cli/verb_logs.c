@@ -36,7 +36,7 @@ const struct opt verb_logs_options[] = {
 	{ LOGS_SINCE, "since", "DATE|DURATION",
 	  "only what was written since then (keeper's lines)" },
 	{ LOGS_SOURCE, "source", "console|agent|keeper",
-	  "whose lines: the guest's console (without it), mayfly-init's there, the keeper's" },
+	  "all of the console (the usual), mayfly-init's, the keeper's" },
 	{ 0 },
 };
 

@@ -44,8 +44,8 @@ const struct verb verbs[] = {
 	{ "start", NULL, "[--foreground] NAME…|--all", "Bring up what was stopped.",
 	  verb_start_options, VERB_ROOT | VERB_TABLE, 0, verb_start },
 	{ "set", NULL, "NAME [--memory SIZE] [--cpus N] [--label K=V|K-] […]",
-	  "Change what holds from the next start on.", verb_set_options, VERB_ROOT | VERB_TABLE, 0,
-	  verb_set },
+	  "Change its memory, CPUs, labels, owner or reason.", verb_set_options,
+	  VERB_ROOT | VERB_TABLE, 0, verb_set },
 	{ "renew", NULL, "NAME --ttl DURATION|--until DATE [--reason TEXT]",
 	  "Move the date, counted from now.", verb_renew_options, VERB_ROOT | VERB_TABLE, 0,
 	  verb_renew },
@@ -116,7 +116,7 @@ int verb_help(struct cli *cli, int argc, char **argv, struct err *err)
 		(void)printf("usage: mayfly [--config FILE] VERB [OPTION…] [NAME…]\n\n");
 		for (const struct verb *verb = verbs; verb->name != NULL; verb++)
 			if ((verb->flags & VERB_HIDDEN) == 0)
-				(void)printf("  %-10s %s\n", verb->name, verb->summary);
+				(void)printf("  %-11s %s\n", verb->name, verb->summary);
 		(void)printf("\n`mayfly help VERB` explains one.\n");
 		return 0;
 	}

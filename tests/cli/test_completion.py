@@ -88,6 +88,8 @@ with Site() as site:
     for verb in everything:
         text = site.mayfly("help", verb).stdout.decode()
         shown = re.findall(r"^  (?:-.,|   ) (--[a-z0-9-]+)", text, re.M)
+        wide = [line for line in text.splitlines() if len(line) > 100]
+        tap.check(not wide, f"help of {verb} fits into 100 columns", wide)
         tap.check(shown and sorted(complete(verb, "--")) == sorted(shown), f"options of {verb}", (complete(verb, "--"), shown))
 
     for words, says in ((["destory", "web"], "did you mean destroy?"), (["inspct"], "did you mean inspect?"),
