@@ -73,7 +73,9 @@ static int look(const struct config *config, const char *id, struct err *err)
 	case STORE_EXPIRED:
 		return refuse_expired(config, err);
 	case STORE_BROKEN:
-		return err_set(err, ERR_FAILED, "its keeper is lost; run: mayfly reap");
+		return err_set(
+			err, ERR_FAILED,
+			"its keeper was killed, which ended it; `mayfly reap` clears it away");
 	default:
 		return 1; /* one that is ending is waited for */
 	}

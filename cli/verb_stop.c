@@ -68,7 +68,9 @@ static int look(const struct host_config *host, const struct running *running, s
 			       "it keeps nothing, a stop would be its end: `mayfly destroy %s`",
 			       running->name);
 	if (state == STORE_BROKEN)
-		return err_set(err, ERR_FAILED, "its keeper is lost; run: mayfly reap");
+		return err_set(
+			err, ERR_FAILED,
+			"its keeper was killed, which ended it; `mayfly reap` clears it away");
 	return state != STORE_STOPPED && state != STORE_EXPIRED;
 }
 
