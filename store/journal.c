@@ -23,17 +23,41 @@ static const char *const journal_words[] = {
 	[JOURNAL_EVENT] = "event",
 };
 
+/* A line that a crash tore must not swallow the one that comes next. */
+static void journal_mend(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char last;
+
+	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n')
+		(void)!write(fd, "\n", 1);
+}
+
 int journal_open(const struct host_config *host, const char *id, bool create, struct err *err)
 {
 	char path[PATHS_SIZE];
 	int fd = open(paths_sandbox(host, id, "journal", path),
-		      O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+		      O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", path);
 	if (fd < 0)
 		return err_sys(err, "can't open %s", path);
+	journal_mend(fd);
 	return fd;
+}
+
+/* All of the line, durable, or nothing of it: a full disk takes its first half alone. */
+static int journal_put(int fd, const char *line, size_t len, struct err *err)
+{
+	off_t before = lseek(fd, 0, SEEK_END);
+
+	if (fd_write_all(fd, line, len) == 0 && fdatasync(fd) == 0)
+		return 0;
+	(void)err_sys(err, "can't write the journal");
+	if (before >= 0)
+		(void)!ftruncate(fd, before);
+	return -1;
 }
 
 /* One write(2) a line: a crash tears at most the last one, which the parser then refuses. */
@@ -52,9 +76,7 @@ static int journal_append(int fd, enum journal_word word, const char *rest, stru
 		if (line[i] < 0x20 || line[i] > 0x7e)
 			line[i] = '?';
 	line[n++] = '\n';
-	if (fd_write_all(fd, line, (size_t)n) < 0 || fdatasync(fd) < 0)
-		return err_sys(err, "can't write the journal");
-	return 0;
+	return journal_put(fd, line, (size_t)n, err);
 }
 
 int journal_intent(int fd, const char *kind, const char *name, struct err *err)

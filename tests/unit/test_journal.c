@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -140,13 +142,62 @@ static void test_write_and_read(void **state)
 	assert_int_equal(system(path), 0);
 }
 
+/* A full disk cuts a line off in its middle; what is written once there is room again is a line of its own. */
+static void test_full_disk(void **state)
+{
+	char dir[] = "/tmp/mayfly-journal-XXXXXX", path[PATHS_SIZE];
+	struct host_config host = { 0 };
+	struct rlimit before, full;
+	struct seen seen = { 0 };
+	struct stat st;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(host.state_dir, sizeof(host.state_dir), "%s/s", dir);
+	(void)snprintf(host.run_dir, sizeof(host.run_dir), "%s/r", dir);
+	assert_int_equal(paths_make(&host, &err), 0);
+	assert_int_equal(paths_make_dir(paths_sandbox(&host, ID, NULL, path), 0700, &err), 0);
+	fd = journal_open(&host, ID, true, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(journal_event(fd, &err, "created"), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = before;
+	full.rlim_cur = (rlim_t)st.st_size + 20;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	assert_int_equal(journal_fact(fd, &err, "cgroup", "/sys/fs/cgroup/x", "ino=%d", 1), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(journal_event(fd, &err, "ended expired"), 0);
+	(void)close(fd);
+
+	/* one that the host's crash tore, too */
+	fd = open(paths_sandbox(&host, ID, "journal", path), O_WRONLY | O_APPEND);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "17 intent ca", 12), 12);
+	(void)close(fd);
+	fd = journal_open(&host, ID, false, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(journal_event(fd, &err, "starting"), 0);
+	(void)close(fd);
+
+	assert_int_equal(journal_each(path, see, &seen, &err), 0);
+	assert_int_equal(seen.lines, 3);
+	assert_int_equal(seen.events, 3);
+	assert_string_equal(seen.last, "starting");
+	(void)snprintf(path, sizeof(path), "rm -rf %s", dir);
+	assert_int_equal(system(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_lines),
-		cmocka_unit_test(test_bad_lines),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_write_and_read),
+		cmocka_unit_test(test_good_lines), cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_values),	   cmocka_unit_test(test_write_and_read),
+		cmocka_unit_test(test_full_disk),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
