@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -172,19 +173,34 @@ static void ledger_remove(const char *path)
 	}
 }
 
+/* The state directory may be a link; the ledger itself may not, and SQLITE_OPEN_NOFOLLOW is about all of the path. */
+static void ledger_path(const struct host_config *host, char path[PATHS_SIZE])
+{
+	char *real = realpath(host->state_dir, NULL);
+	int n = real ? snprintf(path, PATHS_SIZE, "%s/ledger.db", real) : -1;
+
+	if (n < 0 || n >= PATHS_SIZE)
+		(void)paths_state(host, "ledger.db", path);
+	free(real);
+}
+
 int ledger_open(struct ledger *ledger, const struct host_config *host, struct err *err)
 {
 	char path[PATHS_SIZE];
 
 	*ledger = (struct ledger){ .host = host };
-	(void)paths_state(host, "ledger.db", path);
+	ledger_path(host, path);
 	if (ledger_try(ledger, path, err) == 0)
 		return 0;
-	if (!ledger->useless)
-		return -1;
-	log_warning("%s; it is made anew from the journals", err->text);
-	ledger_remove(path);
-	return ledger_try(ledger, path, err);
+	if (ledger->useless) {
+		log_warning("%s; it is made anew from the journals", err->text);
+		ledger_remove(path);
+		if (ledger_try(ledger, path, err) == 0)
+			return 0;
+	}
+	/* a full disk, one that can be read only, somebody who holds it: the journals say the same */
+	log_warning("%s; the journals are read instead", err->text);
+	return ledger_try(ledger, ":memory:", err);
 }
 
 void ledger_close(struct ledger *ledger)

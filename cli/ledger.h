@@ -24,8 +24,8 @@ struct ledger {
 };
 
 /*
- * Open it and fold in what is new. One that is damaged, or of another version, is made anew, and that is said. 0, or -1
- * with err: then nothing is open.
+ * Open it and fold in what is new. One that is damaged, or of another version, is made anew; where none can be written
+ * (a full disk) the journals are folded into memory; both are said. 0, or -1 with err: then nothing is open.
  */
 int ledger_open(struct ledger *ledger, const struct host_config *host, struct err *err);
 

@@ -235,8 +235,11 @@ static int fold_journal(struct fold *f, const char *path)
 		f->lines = f->bytes = 0;
 	if (f->bytes == st.st_size)
 		return 0;
-	if (journal_each(path, fold_visit, f, &read_err) < 0 && read_err.code != ERR_NOT_FOUND)
-		log_warning("ledger: %s", read_err.text); /* the others still count */
+	if (journal_each(path, fold_visit, f, &read_err) < 0) {
+		if (read_err.code != ERR_NOT_FOUND) /* else it is a receipt by now */
+			log_warning("ledger: %s", read_err.text);
+		return f->rc; /* the others still count; this one is read again */
+	}
 	if (f->rc < 0)
 		return -1;
 	return ledger_query(f->ledger, f->err, NULL, NULL,
