@@ -41,22 +41,28 @@ int rest_prepare(const struct config *config, const char *name, const char *id, 
 		 struct handover *files, bool accept_changed, struct err *err)
 {
 	struct today today = { config, spec, files, accept_changed };
-	bool running;
 
-	if (rest_change(&config->host, name, id, as_of_today, &today, &running, err) < 0)
-		return -1;
-	return running ? err_set(err, ERR_FAILED, "%s runs already", name) : 0;
+	return rest_change(&config->host, name, id, as_of_today, &today, NULL, err);
 }
 
-/* One that runs is read by nobody until its next start: claim.lock keeps two writers apart. */
+/*
+ * One that runs is read by nobody until its next start: claim.lock keeps two writers apart, and a start from beginning.
+ * One may have ended and begun since it was looked at.
+ */
 static int change_running(const struct host_config *host, struct store_entry *entry,
 			  rest_change_fn *change, void *arg, struct err *err)
 {
-	char path[PATHS_SIZE];
+	char path[PATHS_SIZE], id[ID_SIZE];
 	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
 
-	if (claim < 0 ||
-	    spec_read(paths_sandbox(host, entry->id, "spec", path), &entry->spec, err) < 0 ||
+	if (claim < 0)
+		return -1;
+	memcpy(id, entry->id, sizeof(id));
+	if (entry_load(host, id, entry, err) < 0)
+		return -1;
+	if (entry->state != STORE_RUNNING)
+		return err_set(err, ERR_FAILED, "it is ending, or starting: try again");
+	if (spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, err) < 0 ||
 	    change(&entry->spec, arg, err) < 0)
 		return -1;
 	return spec_write_sandbox(&entry->spec, err);
@@ -90,11 +96,14 @@ int rest_change(const struct host_config *host, const char *name, const char *id
 
 	if (rc < 0)
 		return -1;
-	*running = entry.state == STORE_RUNNING;
+	if (running)
+		*running = entry.state == STORE_RUNNING;
 	if (entry.has_spec && !(entry.spec.flags & SPEC_DURABLE))
 		rc = err_set(err, ERR_FAILED,
 			     "it is gone with its process, and never starts again");
-	else if (*running)
+	else if (entry.state == STORE_RUNNING && !running)
+		rc = err_set(err, ERR_FAILED, "it runs already");
+	else if (entry.state == STORE_RUNNING)
 		rc = change_running(host, &entry, change, arg, err);
 	else
 		rc = change_at_rest(host, &entry, change, arg, err);

@@ -21,7 +21,8 @@ int rest_prepare(const struct config *config, const char *name, const char *id, 
 
 /*
  * Change the spec of a durable sandbox, running (it holds from the next start on) or stopped: change edits the spec it
- * gets; what it leaves is checked and replaces the file at once. *running tells which. 0, or -1 with err.
+ * gets; what it leaves is checked and replaces the file at once. *running tells which; NULL: one that runs is refused.
+ * 0, or -1 with err.
  */
 typedef int rest_change_fn(struct spec *spec, void *arg, struct err *err);
 int rest_change(const struct host_config *host, const char *name, const char *id,
