@@ -87,6 +87,18 @@ static void remove_slots(const struct host_config *host)
 		(void)closedir(dir);
 }
 
+/* The ledger is an index over the receipts, and stays as long as they do. */
+static void remove_ledger(const struct host_config *host)
+{
+	static const char *const files[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm" };
+	char path[PATHS_SIZE];
+
+	if (access(paths_state(host, "receipts", path), F_OK) == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		(void)unlink(paths_state(host, files[i], path));
+}
+
 /* What is not empty stays, and with it what holds it: that is no failure */
 static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
@@ -106,6 +118,8 @@ static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struc
 	(void)rmdir(paths_run_dir(host, "slots", path));
 	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
 		(void)rmdir(paths_state(host, state_dirs[i], path));
+	if (!any)
+		remove_ledger(host);
 	(void)rmdir(host->run_dir);
 	if (rmdir(host->state_dir) == 0 || errno == ENOENT)
 		SAY("%.100s and %.100s are gone", host->state_dir, host->run_dir);
