@@ -320,7 +320,8 @@ static void reap_spool(struct reap *r)
 		(void)str_copy(id, sizeof(id), d->d_name);
 		if (d->d_name[0] == '.' ||
 		    fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    (st.st_mtime <= r->now.real_s && r->now.real_s - st.st_mtime <= REAP_SPOOL_S))
+		    llabs((long long)r->now.real_s - st.st_mtime) <=
+			    REAP_SPOOL_S) /* clocks step back */
 			continue;
 		if (lock_is_held(paths_run(r->host, id, "lock", path)))
 			continue;
