@@ -33,7 +33,7 @@
 typedef void life_action(struct keeper *k, enum life_event event);
 
 static life_action life_go_on, life_ask_guest, life_end_now, life_give_up, life_note_death,
-	life_upgrade;
+	life_upgrade, life_hurry;
 
 static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 	[LIFE_LAUNCHING] = {
@@ -80,7 +80,7 @@ static life_action *const life_table[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_STOP_NOW] = life_end_now,
 		[LIFE_DESTROY] = life_upgrade,
 		[LIFE_DESTROY_NOW] = life_end_now,
-		[LIFE_DATE] = NULL,
+		[LIFE_DATE] = life_hurry,
 		[LIFE_PATIENCE] = life_end_now,
 		[LIFE_MONITOR_GONE] = life_end_now,
 	},
@@ -149,6 +149,19 @@ static void life_end_now(struct keeper *k, enum life_event event)
 	if (life_reasons[event] && (k->life.reason == 0 || life_reasons[event] == END_DESTROYED))
 		life_decide(k, life_asked(k, event), NULL);
 	k->life.state = LIFE_OVER;
+}
+
+/* Who stops it may have more patience than it has life: once its date has come the site's is all that is left. */
+static void life_hurry(struct keeper *k, enum life_event event)
+{
+	struct itimerspec left;
+
+	(void)event;
+	if (k->spec.host.stop_timeout_s == 0)
+		k->life.state = LIFE_OVER;
+	else if (timerfd_gettime(k->patience_fd, &left) < 0 ||
+		 left.it_value.tv_sec >= (time_t)k->spec.host.stop_timeout_s)
+		life_patience(k, (uint64_t)k->spec.host.stop_timeout_s * 1000);
 }
 
 static void life_give_up(struct keeper *k, enum life_event event)

@@ -84,7 +84,13 @@ static void serve_answer(struct keeper *k, struct serve_client *client, uint32_t
 		serve_drop(client);
 }
 
-/* Whom it costs least: nobody, one that asked for nothing, one that waits; the earliest of those. */
+/* Root's, that waits for an end it has asked for, counts more than one that only waits. */
+static int serve_rank(const struct serve_client *client)
+{
+	return client->wants_end + client->destroy;
+}
+
+/* Whom it costs least: nobody, one that asked for nothing, one that waits, one that ends it; the earliest of those. */
 static struct serve_client *serve_place(struct serve *serve)
 {
 	struct serve_client *best = &serve->clients[0];
@@ -94,8 +100,8 @@ static struct serve_client *serve_place(struct serve *serve)
 
 		if (client->fd < 0)
 			return client;
-		if (client->wants_end < best->wants_end ||
-		    (client->wants_end == best->wants_end && client->since < best->since))
+		if (serve_rank(client) < serve_rank(best) ||
+		    (serve_rank(client) == serve_rank(best) && client->since < best->since))
 			best = client;
 	}
 	serve_drop(best);

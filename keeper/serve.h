@@ -15,7 +15,7 @@ struct keeper;
 /*
  * RUN_DIR/ID/ctl.sock. Clients are root and the group; a packet that isn't a request gets CTL_ERROR and changes nothing.
  * Nothing a client does is waited for. When all places are taken, who came first and asked for nothing (else: who came
- * first) makes room.
+ * first, never root's destroy or stop before another) makes room.
  */
 #define SERVE_MAX_CLIENTS 16
 
