@@ -132,6 +132,9 @@ bool hear_monitor(struct keeper *k)
 	if (k->channel_fd < 0)
 		return false;
 	n = recv(k->channel_fd, &packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
+	/* it ended with packets of ours unread, which is told once, before what it said: that is still there */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(k->channel_fd, &packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && errno != ECONNRESET)
 		return false;
 	if (n <= 0) {
