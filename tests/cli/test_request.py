@@ -175,6 +175,12 @@ with Site() as site:
 with Site() as site:
     code, drawn = on_terminal(site, "slow", TERM="dumb")
     tap.check(code == 0 and drawn == b"", "a terminal that can't erase is left alone", drawn)
+with Site() as site:  # no verb has colours at all; NO_COLOR has nothing to switch off
+    site.add("web")
+    for words in (["ls"], ["ls", "-a"], ["doctor"], ["help"], ["image"], ["nonsense"]):
+        process = subprocess.run(["script", "-qec", " ".join(["build/bin/mayfly", "--config", site.config, *words]), "/dev/null"],
+                                 env={**site.environment("bad-news"), "TERM": "xterm", "NO_COLOR": "1"}, capture_output=True)
+        tap.check(process.stdout and b"\x1b" not in process.stdout, f"{' '.join(words)} on a terminal: no colour", process)
 with Site() as site:
     done = site.mayfly("create", "web", "--ttl", "1h", mode="slow")
     tap.check(done.returncode == 0 and done.stderr == b"", "off a terminal nothing is drawn", done)
