@@ -88,12 +88,24 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 
 /* ---- looking ---- */
 
-static bool reap_saw_ready(const struct journal_line *line, void *arg)
-{
-	bool *ran = arg;
+/* What the journal tells: whether it ever was ready, and why it has ended since; 0: it has not. */
+struct reap_told {
+	bool ran;
+	uint32_t end;
+};
 
-	*ran |= line->word == JOURNAL_EVENT && strncmp(line->text, "ready", 5) == 0;
-	return !*ran;
+static bool reap_hear(const struct journal_line *line, void *arg)
+{
+	struct reap_told *told = arg;
+	char word[32];
+
+	if (line->word != JOURNAL_EVENT)
+		return true;
+	if (strncmp(line->text, "ready", 5) == 0)
+		*told = (struct reap_told){ .ran = true };
+	if (sscanf(line->text, "ended %31s", word) == 1)
+		told->end = status_reason_from_word(word);
+	return true;
 }
 
 static int reap_hold(const char *dir)
@@ -110,6 +122,7 @@ static void reap_release(struct reap *r)
 static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 {
 	const struct store_entry *e = &r->entry;
+	struct reap_told told = { 0 };
 	char path[PATHS_SIZE];
 	struct err ignored;
 
@@ -125,9 +138,9 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->unread = !e->has_spec && access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
-	f->end = e->has_end ? e->end.reason : 0;
-	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_saw_ready, &f->ran,
-			   &ignored);
+	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored);
+	f->ran = told.ran;
+	f->end = e->has_end ? e->end.reason : told.end; /* a full disk has no room for the record */
 	f->ran |= f->end != 0 && f->end != END_CREATE_FAILED; /* also when the journal is lost */
 	/* one that ran has a status until it has an end; else it's the directory of a lock that a reap took */
 	f->here = r->by_slot || (r->run_fd >= 0 && (e->has_status || f->end || !f->ran));
@@ -234,7 +247,7 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 }
 
 /* Nothing runs, its date has not come: book what has elapsed, and say how the last run ended if nobody could. */
-static int reap_book(struct reap *r, const char *id, struct err *err)
+static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *err)
 {
 	auto_fd lock = reap_claim(r, id, err);
 	int rc = 0;
@@ -242,7 +255,7 @@ static int reap_book(struct reap *r, const char *id, struct err *err)
 	if (lock < 0)
 		return 0; /* somebody starts it */
 	if (!r->entry.has_end)
-		rc = status_write_end(r->host, id, END_HOST_REBOOT, "", err);
+		rc = status_write_end(r->host, id, end ? end : END_HOST_REBOOT, "", err);
 	if (rc == 0 && r->entry.has_deadline) {
 		deadline_account(&r->entry.deadline, &r->now);
 		rc = deadline_write(r->host, id, &r->entry.deadline, err);
@@ -283,7 +296,7 @@ static bool reap_one(const char *id, void *arg)
 		return true;
 	}
 	if (act == REAP_BOOK) {
-		if (!r->dry_run && reap_book(r, id, &err) < 0)
+		if (!r->dry_run && reap_book(r, id, facts.end, &err) < 0)
 			reap_failed(r, id, &err);
 		return true;
 	}
