@@ -168,9 +168,9 @@ static void life_give_up(struct keeper *k, enum life_event event)
 {
 	(void)event;
 	life_decide(k, END_CREATE_FAILED,
-		    k->life.state == LIFE_LAUNCHING
-			    ? "the monitor does not answer"
-			    : "the guest does not become ready; see its console");
+		    k->life.state == LIFE_LAUNCHING ? "the monitor does not answer"
+						    : "the guest does not become ready; `mayfly "
+						      "logs -f` while it starts tells why");
 	k->life.state = LIFE_OVER;
 }
 
