@@ -17,6 +17,9 @@
 #include "base/fd.h"
 #include "keeper/audit.h"
 
+#define AUDIT_KEY_LINES                                                                            \
+	4096 /* of a file that its user may have made as long as he likes, holes and all */
+
 /* ---- accounts ---- */
 
 static bool audit_can_log_in(const struct passwd *pw)
@@ -50,7 +53,8 @@ static void audit_keys(struct audit *audit, const struct passwd *pw)
 		if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
 			fd_close(&fd);
 		file = fd >= 0 ? fdopen(fd, "r") : NULL;
-		while (file && fgets(line, sizeof(line), file))
+		for (unsigned n = 0; n < AUDIT_KEY_LINES && file && fgets(line, sizeof(line), file);
+		     n++)
 			keys += strncmp(line + strspn(line, " \t"), "#", 1) != 0 &&
 				line[strspn(line, " \t\r\n")] != '\0';
 		if (file)
