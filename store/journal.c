@@ -23,14 +23,14 @@ static const char *const journal_words[] = {
 	[JOURNAL_EVENT] = "event",
 };
 
-/* A line that a crash tore must not swallow the one that comes next. */
+/* A line that a crash tore must not swallow the one that comes next, nor pass for a whole one: a NUL makes it none. */
 static void journal_mend(int fd)
 {
 	off_t size = lseek(fd, 0, SEEK_END);
 	char last;
 
 	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n')
-		(void)!write(fd, "\n", 1);
+		(void)!write(fd, "\0\n", 2);
 }
 
 int journal_open(const struct host_config *host, const char *id, bool create, struct err *err)
