@@ -18,7 +18,9 @@ BUILD = f"{TREE}/build"
 HAND = f"{BUILD}/tests/keeper/hand"
 STANDIN = f"{BUILD}/tests/keeper/standin"
 SLOTS = 16
-UID_BASE = 1900000000 + os.getpid() % 65536 * SLOTS  # tests that run at once don't meet
+# tests that run at once don't meet; a pid would not do: each run may have a pid namespace of its own
+MARK = int.from_bytes(os.urandom(4), "big")
+UID_BASE = 1900000000 + MARK % 65536 * SLOTS
 OK, ERROR, STEP, READY, ITEM, ENDED = 1, 2, 3, 4, 5, 6
 RENEW, DESTROY, CONNECT, WAIT, STOP, BALLOON = 1, 2, 3, 4, 5, 8
 REASONS = ["", "destroyed", "expired", "guest-poweroff", "guest-reboot", "guest-halt", "guest-panic", "oom", "seccomp",
@@ -117,7 +119,7 @@ class Stand:
 
     def spec(self, name, **words):
         self.next += 1
-        ident = f"{self.next & 0xffffffff:08x}{os.getpid():08x}"
+        ident = f"{self.next & 0xffffffff:08x}{MARK:08x}"
         all_words = dict(self.host, id=ident, name=name)
         for file in ("kernel", "initrd", "image"):
             all_words[file] = f"{self.dir}/{file}"
@@ -271,7 +273,7 @@ class Stand:
         found = []
         for root in ("/sys/fs/cgroup/mayfly", "/sys/fs/cgroup/unified/mayfly"):
             if os.path.isdir(root):
-                found += [d for d in os.listdir(root) if len(d) == 16 and d.endswith(f"{os.getpid():08x}")]
+                found += [d for d in os.listdir(root) if len(d) == 16 and d.endswith(f"{MARK:08x}")]
         return found
 
     def left(self):
