@@ -22,6 +22,7 @@
 
 #define UNDO_KILL_TRIES 500 /* of UNDO_PAUSE_NS: 5 s */
 #define UNDO_PAUSE_NS	10000000L
+#define UNDO_WAIT_MS	1000
 #define UNDO_CGROUP_MS	5000
 
 /* ---- published ports: sockets of the keeper's, gone with it ---- */
@@ -104,12 +105,22 @@ static int undo_kill_uid(uint32_t uid, struct err *err)
 	return 0;
 }
 
-static void undo_reap_child(struct teardown *t)
+/*
+ * Our own monitor has been waited for. It was the first process of its pid namespace, and the kernel lets that be waited for
+ * only when it has ended all others there: no look at all processes is needed to know that none of its uid runs.
+ */
+static bool undo_waited(const struct teardown *t)
+{
+	return t->keeper && t->keeper->child.pidfd >= 0 && t->keeper->child.pid == 0;
+}
+
+static void undo_reap_child(struct teardown *t, int timeout_ms)
 {
 	struct keeper *k = t->keeper;
+	struct pollfd dead = { .fd = k ? k->child.pidfd : -1, .events = POLLIN };
 	siginfo_t info;
 
-	if (k && k->child.pid > 0 &&
+	if (k && k->child.pid > 0 && poll(&dead, 1, timeout_ms) > 0 &&
 	    waitid(P_PIDFD, (id_t)k->child.pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0)
 		k->child.pid = 0;
 }
@@ -124,11 +135,13 @@ int undo_monitor(struct teardown *t, struct err *err)
 		if (undo_cgroup_is_ours(t) && cgroup_kill(t->cgroup, err) < 0)
 			return -1;
 		undo_kill_pid(t->monitor_pid, t->monitor_start);
+		undo_reap_child(t, i == 0 ? UNDO_WAIT_MS : 0);
+		if (undo_waited(t))
+			break;
 		/* each look at all processes costs: what was seen while killing isn't looked for again */
 		none = t->has_slot ? undo_kill_uid(t->uid, err) : 1;
 		if (none < 0)
 			return -1;
-		undo_reap_child(t);
 		if (none && !proc_is_alive(t->monitor_pid, t->monitor_start))
 			break;
 		(void)nanosleep(&pause, NULL);
@@ -147,7 +160,7 @@ int undo_monitor_absent(struct teardown *t, struct err *err)
 
 	if (t->monitor_pid > 0 && proc_is_alive(t->monitor_pid, t->monitor_start))
 		return 0;
-	if (!t->has_slot)
+	if (!t->has_slot || undo_waited(t))
 		return 1;
 	used = proc_uid_in_use(t->uid, &pid, err);
 	return used < 0 ? -1 : !used;
