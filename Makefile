@@ -7,6 +7,7 @@
 # make lines    how many lines the monitor has, file by file
 # make fuzz-run a minute of fuzzing for each target, then what the corpora reach
 # make bench    mayfly beside QEMU microvm
+# make chaos    kill and fault matrices, hours long
 # make install  copy programs, guest and units to PREFIX (/usr) below DESTDIR; make uninstall takes them away
 # make deb      the Debian package, build/deb/mayfly_*.deb
 #
@@ -282,6 +283,14 @@ bench: root deps
 	$(Q)$(MAKE) --no-print-directory all guest $(B)/bench/pump $(B)/bench/bare
 	$(Q)bench/run
 	$(Q)bench/run --throughput
+
+# hours: every death and every failed call, on this machine's own kernel; tests/chaos says how to take a part
+.PHONY: chaos
+chaos: root deps
+	$(Q)$(MAKE) --no-print-directory all guest tools
+	$(Q)tests/support/apart tests/chaos/kills
+	$(Q)tests/support/apart tests/chaos/faults
+	$(Q)tests/support/apart tests/chaos/storm
 
 .PHONY: man
 man: $(BIN)/mayfly

@@ -208,17 +208,3 @@ void ledger_close(struct ledger *ledger)
 	(void)sqlite3_close(ledger->db);
 	ledger->db = NULL;
 }
-
-void ledger_refresh(const struct host_config *host)
-{
-	char path[PATHS_SIZE];
-	struct ledger ledger;
-	struct err err;
-
-	if (access(paths_state(host, "sandboxes", path), F_OK) < 0)
-		return;
-	if (ledger_open(&ledger, host, &err) < 0)
-		log_warning("%s", err.text);
-	else
-		ledger_close(&ledger);
-}

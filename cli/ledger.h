@@ -31,12 +31,6 @@ int ledger_open(struct ledger *ledger, const struct host_config *host, struct er
 
 void ledger_close(struct ledger *ledger);
 
-/*
- * Before a verb of root's: open, fold, close. What goes wrong is a warning: no verb but the ledger's own needs it. Does
- * nothing where mayfly has never run.
- */
-void ledger_refresh(const struct host_config *host);
-
 /* Run sql with the texts and numbers that format names ("s", "i" each: const char *, long long) bound to ?1, ?2 …; row, when
  * not NULL, is called for each row until it returns false. 0, or -1 with err. */
 typedef bool ledger_row(sqlite3_stmt *row, void *arg);
