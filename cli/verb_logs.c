@@ -3,7 +3,8 @@
 
 /*
  * logs: what was written, by whom.
- * - console: the console ring of a running sandbox, or the tail that was kept of its last run. Its lines carry no times.
+ * - console: the console ring of a running sandbox, with marks of when it had come how far (store/marks.h), or the tail that
+ *   was kept of its last run.
  * - agent: the lines among those that mayfly-init wrote.
  * - keeper: the keeper's own lines, each with its time, in two files of the state directory (base/log.h).
  */
@@ -24,6 +25,7 @@
 #include "cli/log_lines.h"
 #include "cli/target.h"
 #include "store/lock.h"
+#include "store/marks.h"
 #include "store/paths.h"
 
 #define AGENT_PREFIX "mayfly-init: "
@@ -34,7 +36,7 @@ const struct opt verb_logs_options[] = {
 	{ 'f', "follow", NULL, "go on as it writes, until it ends" },
 	{ LOGS_TAIL, "tail", "N", "only the last N lines of what is there" },
 	{ LOGS_SINCE, "since", "DATE|DURATION",
-	  "only what was written since then (keeper's lines)" },
+	  "only what was written since then; a console's to the minute" },
 	{ LOGS_SOURCE, "source", "console|agent|keeper",
 	  "all of the console (the usual), mayfly-init's, the keeper's" },
 	{ 0 },
@@ -48,6 +50,7 @@ struct logs {
 	char id[ID_SIZE];
 	enum source source;
 	bool follow;
+	bool is_since; /* --since was given: lines.since_s */
 	struct log_lines lines;
 };
 
@@ -107,15 +110,29 @@ static int print_ring(struct logs *logs, struct ring *ring, struct err *err)
 
 static int print_kept_console(struct logs *logs, struct err *err)
 {
+	struct stat st;
 	char path[PATHS_SIZE];
 	auto_fd fd = open(paths_sandbox(logs->host, logs->id, "console-tail", path),
 			  O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_FAILED, "%s has written nothing yet", logs->name);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "%s", path);
+	if (logs->is_since && st.st_mtime < logs->lines.since_s)
+		return 0;
+	if (logs->is_since)
+		log_info("%s rests: what is kept of its console has no times, this is all of it",
+			 logs->name);
 	return print_file(logs, fd, err) < 0 ? -1 : log_lines_end(&logs->lines, err);
+}
+
+/* To where the ring was at --since, as far as its marks know. */
+static int skip_before(const struct logs *logs, struct ring *ring, struct err *err)
+{
+	if (logs->lines.since_s > time(NULL))
+		return ring_written(ring, &ring->at, err);
+	return marks_before(logs->host, logs->id, logs->lines.since_s, &ring->at, err);
 }
 
 static int print_console(struct logs *logs, struct err *err)
@@ -125,7 +142,9 @@ static int print_console(struct logs *logs, struct err *err)
 	int rc;
 
 	if (ring_open(&ring, paths_run(logs->host, logs->id, "console", path), err) == 0) {
-		rc = print_ring(logs, &ring, err);
+		rc = logs->is_since ? skip_before(logs, &ring, err) : 0;
+		if (rc == 0)
+			rc = print_ring(logs, &ring, err);
 		ring_close(&ring);
 		return rc;
 	}
@@ -216,7 +235,7 @@ static int take_since(struct logs *logs, const char *value, struct err *err)
 	else if (!str_to_instant(value, &logs->lines.since_s))
 		return err_set(err, ERR_USAGE,
 			       "--since %.40s: write it as 30m, 2h or 2026-12-01T17:00Z", value);
-	logs->lines.wanted = is_since;
+	logs->is_since = true;
 	return 0;
 }
 
@@ -238,15 +257,12 @@ static int take_option(struct logs *logs, int option, const char *value, struct 
 	}
 }
 
-static int check_options(struct logs *logs, struct err *err)
+static void choose_lines(struct logs *logs)
 {
-	if (logs->lines.wanted != NULL && logs->source != KEEPER)
-		return err_set(err, ERR_USAGE,
-			       "--since: a console's lines carry no times; it goes with --source "
-			       "keeper, for the others there is --tail");
 	if (logs->source == AGENT)
 		logs->lines.wanted = is_of_agent;
-	return 0;
+	else if (logs->source == KEEPER && logs->is_since)
+		logs->lines.wanted = is_since;
 }
 
 int verb_logs(struct cli *cli, int argc, char **argv, struct err *err)
@@ -271,8 +287,8 @@ int verb_logs(struct cli *cli, int argc, char **argv, struct err *err)
 	logs.name = words[0];
 	if (cli->json)
 		logs.lines.json_source = sources[logs.source];
-	if (check_options(&logs, err) < 0 || cli_begin(cli, err) < 0 ||
-	    target_find(&cli->config.host, words[0], logs.id, err) < 0)
+	choose_lines(&logs);
+	if (cli_begin(cli, err) < 0 || target_find(&cli->config.host, words[0], logs.id, err) < 0)
 		return -1;
 	return logs.source == KEEPER ? print_keeper(&logs, err) : print_console(&logs, err);
 }

@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bug.h"
@@ -26,6 +27,7 @@
 #include "keeper/hear.h"
 #include "keeper/progress.h"
 #include "keeper/watch.h"
+#include "store/marks.h"
 #include "store/status.h"
 
 #define LIFE_EXIT_MS 2000
@@ -324,6 +326,12 @@ enum life_poll {
 	LIFE_POLL_FDS = LIFE_POLL_SERVE + SERVE_POLL_FDS,
 };
 
+static void life_minute(struct keeper *k)
+{
+	watch_gate(k);
+	marks_note(&k->spec.host, k->spec.id, time(NULL));
+}
+
 static void life_turn(struct keeper *k)
 {
 	struct pollfd fds[LIFE_POLL_FDS] = {
@@ -355,7 +363,7 @@ static void life_turn(struct keeper *k)
 	if ((fds[LIFE_POLL_DATE].revents || fds[LIFE_POLL_ELAPSED].revents) && date_tick(k))
 		life_event(k, LIFE_DATE);
 	if (fds[LIFE_POLL_ELAPSED].revents) /* each minute */
-		watch_gate(k);
+		life_minute(k);
 	if (fds[LIFE_POLL_PATIENCE].revents)
 		life_patience_over(k);
 	serve_handle(k, &fds[LIFE_POLL_SERVE]);

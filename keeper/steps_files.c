@@ -16,6 +16,7 @@
 #include "keeper/steps.h"
 #include "store/deadline.h"
 #include "store/journal.h"
+#include "store/marks.h"
 #include "store/lock.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -233,6 +234,8 @@ int steps_console(struct keeper *k, struct err *err)
 		return err_sys(err, "can't make %s", path);
 	if (fchown(k->console_fd, 0, steps_group(k)) < 0)
 		return err_sys(err, "can't give %s to group %s", path, k->spec.host.group);
+	if (marks_make(&k->spec.host, k->spec.id, steps_group(k), err) < 0)
+		return -1;
 	return journal_fact(k->journal_fd, err, "console", k->spec.id, "bytes=%d path=%s",
 			    STEPS_CONSOLE_BYTES, path);
 }

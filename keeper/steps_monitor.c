@@ -22,6 +22,7 @@
 #include "keeper/progress.h"
 #include "keeper/steps.h"
 #include "store/journal.h"
+#include "store/marks.h"
 #include "store/status.h"
 
 #define STEPS_LAUNCH_MS 20000
@@ -221,6 +222,7 @@ int steps_running(struct keeper *k, struct err *err)
 	    journal_event(k->journal_fd, err, "ready slot=%u monitor=%d", k->slot,
 			  (int)k->child.pid) < 0)
 		return -1;
+	marks_note(&k->spec.host, k->spec.id, k->status.ready_at_s);
 	k->live = true;
 	log_note("running: monitor %d", (int)k->child.pid);
 	progress_tell(k, CTL_READY, 0, "");

@@ -15,6 +15,7 @@
 #include "keeper/keeper.h"
 #include "keeper/undo.h"
 #include "store/journal.h"
+#include "store/marks.h"
 #include "store/lock.h"
 #include "store/paths.h"
 #include "store/status.h"
@@ -115,7 +116,7 @@ static void undo_save_console(struct teardown *t)
 
 int undo_console(struct teardown *t, struct err *err)
 {
-	static const char *const names[] = { "console", "status", "status.new" };
+	static const char *const names[] = { "console", MARKS_FILE, "status", "status.new" };
 	char path[PATHS_SIZE];
 
 	if (t->depth == TEARDOWN_STOP)

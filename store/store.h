@@ -31,7 +31,7 @@
  *   receipts/ID         the journal of a sandbox that is gone, all that is kept of it
  *   clock               struct clock_record: high-water mark of real time
  * RUN_DIR/              0755 root; tmpfs, gone after a reboot
- *   ID/                 0750 root:GROUP: lock (OFD lock held by the keeper), status, ctl.sock, console
+ *   ID/                 0750 root:GROUP: lock (OFD lock held by the keeper), status, ctl.sock, console, its marks
  *   slots/N             OFD-locked by the keeper that has slot N; holds the id of who had it, and is only removed (under
  *                       claim.lock) when that is known gone
  *   claim.lock          held while an id or a slot is taken

@@ -313,8 +313,7 @@ with Site() as site:
     tap.check(done.stdout == b"2026-01-03T00:00:00Z last\n", "logs --since a date", done)
     done = site.mayfly("logs", "--source", "keeper", "--since", "1h", "web")
     tap.check(done.returncode == 0 and done.stdout == b"", "logs --since a duration", done)
-    for bad in (["--tail", "-1"], ["--tail", "x"], ["--since", "yesterday", "--source", "keeper"], ["--source", "guest"],
-                ["--since", "1h"]):
+    for bad in (["--tail", "-1"], ["--tail", "x"], ["--since", "yesterday", "--source", "keeper"], ["--source", "guest"]):
         done = site.mayfly("logs", *bad, "web")
         tap.check(done.returncode == 2 and one_line(done.stderr), f"logs {' '.join(bad)}: refused in one line", done)
     for name, data in [("a head from nowhere", ring(b"x", written=2**64 - 1)), ("an empty file", b""),
