@@ -174,6 +174,25 @@ int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, s
 	return look_up(&query, NULL, NULL, err);
 }
 
+/* Have on_answer called for each object of a kind; what: as an error calls them. */
+static int dump(int message, uint8_t family, nl_recvmsg_msg_cb_t on_answer, void *arg,
+		const char *what, struct err *err)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+
+	if (r == 0)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
+	if (r == 0)
+		r = nfnl_send_simple(sock, NFNL_SUBSYS_NFTABLES, (uint8_t)message, NLM_F_DUMP,
+				     family, 0);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' %s: %s", what, nl_geterror(r))
+		     : 0;
+}
+
 /* ---- all base chains ---- */
 
 struct chain_walk {
@@ -201,19 +220,8 @@ static int on_chain(struct nl_msg *msg, void *arg)
 int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err)
 {
 	struct chain_walk walk = { .visit = visit, .arg = arg };
-	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
 
-	if (r == 0)
-		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_chain, &walk);
-	if (r == 0)
-		r = nfnl_send_simple(sock, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NLM_F_DUMP,
-				     AF_UNSPEC, 0);
-	if (r >= 0)
-		r = nl_recvmsgs_default(sock);
-	nl_socket_free(sock);
-	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' chains: %s", nl_geterror(r))
-		     : 0;
+	return dump(NFT_MSG_GETCHAIN, AF_UNSPEC, on_chain, &walk, "chains", err);
 }
 
 /* ---- all tables of a family ---- */
@@ -239,21 +247,8 @@ int ruleset_each_table(uint8_t family, void (*visit)(const char *name, void *arg
 		       struct err *err)
 {
 	struct table_walk walk = { visit, arg };
-	struct nl_msg *msg =
-		nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NLM_F_DUMP, family, 0);
-	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock && msg ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
 
-	if (r == 0)
-		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_listed_table, &walk);
-	if (r == 0)
-		r = nl_send_auto(sock, msg);
-	if (r >= 0)
-		r = nl_recvmsgs_default(sock);
-	nlmsg_free(msg);
-	nl_socket_free(sock);
-	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' tables: %s", nl_geterror(r))
-		     : 0;
+	return dump(NFT_MSG_GETTABLE, family, on_listed_table, &walk, "tables", err);
 }
 
 /* ---- building ---- */
