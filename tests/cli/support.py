@@ -176,6 +176,19 @@ def pass_stream(client, play):
         play(ours)
 
 
+def receive(stream, count):
+    """count bytes of a stream, fewer where it ends."""
+    data = b""
+    while len(data) < count and (more := stream.recv(count - len(data))):
+        data += more
+    return data
+
+
+def frame(kind, data):
+    """struct guest_frame and its bytes."""
+    return struct.pack("<II", kind, len(data)) + data
+
+
 def one_line(text):
     return text.count(b"\n") == 1 and text.endswith(b"\n")
 

@@ -11,21 +11,10 @@ import struct
 import subprocess
 import time
 
-from support import (CONNECT, DESTROY, ENDED, ERROR, ID, ITEM, MAYFLY, OK, RENEW, Keeper, OldKeeper, Site, Tap, one_line, pass_stream,
-                     record)
+from support import (CONNECT, DESTROY, ENDED, ERROR, ID, ITEM, MAYFLY, OK, RENEW, Keeper, OldKeeper, Site, Tap, frame, one_line, pass_stream,
+                     receive, record)
 
 tap = Tap()
-
-
-def receive(stream, count):
-    data = b""
-    while len(data) < count and (more := stream.recv(count - len(data))):
-        data += more
-    return data
-
-
-def frame(kind, data):
-    return struct.pack("<II", kind, len(data)) + data
 
 
 def agent(play):

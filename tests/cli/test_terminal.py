@@ -14,21 +14,11 @@ import termios
 import threading
 import time
 
-from support import CONNECT, CONSOLE, CONSOLE_SIZE, ERROR, ID, MAYFLY, OK, Keeper, Site, Tap, one_line, pass_stream, record
+from support import (CONNECT, CONSOLE, CONSOLE_SIZE, ERROR, ID, MAYFLY, OK, Keeper, Site, Tap, frame, one_line,
+                     pass_stream, receive, record)
 
 tap = Tap()
 STDIN, WINSIZE, SIGNAL, STDOUT, STDERR, EXIT = 33, 34, 35, 48, 49, 50
-
-
-def receive(stream, count):
-    data = b""
-    while len(data) < count and (more := stream.recv(count - len(data))):
-        data += more
-    return data
-
-
-def frame(kind, data):
-    return struct.pack("<II", kind, len(data)) + data
 
 
 def next_frame(stream):
