@@ -240,6 +240,53 @@ static int set_addresses(const struct config_key *key, const struct toml_item *i
 	return 0;
 }
 
+/* Texts are those of a list, or of the default, with blanks between. */
+static int add_notice(const struct config_key *key, const char *text, uint32_t *notices,
+		      struct err *err)
+{
+	const struct toml_item one = { .string = text };
+	uint64_t seconds;
+	size_t at = 0;
+
+	if (parse_duration(key, &one, &seconds, err) < 0)
+		return -1;
+	while (at < SPEC_MAX_NOTICES && notices[at] > seconds)
+		at++;
+	if (at < SPEC_MAX_NOTICES && notices[at] == seconds)
+		return bad(err, key, "the same time twice");
+	if (notices[SPEC_MAX_NOTICES - 1] != 0)
+		return bad(err, key, "too many notices: at most 8");
+	memmove(&notices[at + 1], &notices[at], (SPEC_MAX_NOTICES - 1 - at) * sizeof(notices[0]));
+	notices[at] = (uint32_t)seconds;
+	return 0;
+}
+
+static int set_notices(const struct config_key *key, const struct toml_item *item, void *at,
+		       struct config *config, struct err *err)
+{
+	char words[128] = "", *save = NULL;
+
+	(void)config;
+	memset(at, 0, SPEC_MAX_NOTICES * sizeof(uint32_t));
+	if (item->n_strings > SPEC_MAX_NOTICES)
+		return bad(err, key, "too many notices: at most 8");
+	for (size_t i = 0; i < item->n_strings; i++)
+		if (add_notice(key, item->strings[i], at, err) < 0)
+			return -1;
+	(void)str_copy(words, sizeof(words), item->string != NULL ? item->string : "");
+	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		if (add_notice(key, word, at, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int set_hook(const struct config_key *key, const struct toml_item *item, void *at,
+		    struct config *config, struct err *err)
+{
+	memset(at, 0, SPEC_PATH_SIZE);
+	return item->string[0] != '\0' ? set_path(key, item, at, config, err) : 0;
+}
+
 static int set_rate(const struct config_key *key, const struct toml_item *item, void *at,
 		    struct config *config, struct err *err)
 {
@@ -265,6 +312,8 @@ static const struct {
 	[CONFIG_POOL4] = { set_pool4, TOML_STRING, "an IPv4 network in quotes" },
 	[CONFIG_POOL6] = { set_pool6, TOML_STRING, "an IPv6 network in quotes" },
 	[CONFIG_ADDRESSES] = { set_addresses, TOML_STRINGS, "a list of addresses in quotes" },
+	[CONFIG_NOTICES] = { set_notices, TOML_STRINGS, "a list of durations in quotes" },
+	[CONFIG_HOOK] = { set_hook, TOML_STRING, "a path in quotes, or \"\"" },
 	[CONFIG_RATE] = { set_rate, TOML_STRING, "a rate in quotes, such as \"10M\"" },
 };
 

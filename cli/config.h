@@ -54,6 +54,8 @@ enum config_type {
 	CONFIG_POOL4,	  /* "10.0.0.0/16": struct config.host.pool4 and pool4_prefix */
 	CONFIG_POOL6,	  /* "fd…::/64": uint8_t[16] */
 	CONFIG_ADDRESSES, /* ["192.0.2.1", "2001:db8::1"]: char[SPEC_MAX_RESOLVERS][46] */
+	CONFIG_NOTICES,	  /* ["24h", "1h"]: uint32_t[SPEC_MAX_NOTICES], the longest first */
+	CONFIG_HOOK,	  /* absolute path or "": char[SPEC_PATH_SIZE] */
 	CONFIG_RATE,	  /* "10M,burst=64M", "none": struct spec_rate; max 0: without bursts */
 	CONFIG_TYPES,
 };

@@ -57,6 +57,12 @@ const struct config_key config_keys[] = {
 	{ "sandbox", "stop_timeout", CONFIG_SECONDS, "10s", .min = 1, .max = 600,
 	  AT(host.stop_timeout_s) },
 
+	{ "notices", "before", CONFIG_NOTICES, "24h 1h 10m", .min = 1, .max = 365 * DAY,
+	  AT(host.notices_s) },
+	{ "notices", "hook", CONFIG_HOOK, "", AT(host.hook) },
+	{ "notices", "hook_timeout", CONFIG_SECONDS, "10s", .min = 1, .max = SPEC_HOOK_MAX_S,
+	  AT(host.hook_timeout_s) },
+
 	{ "limits", "cpu_weight", CONFIG_NUMBER, .max = LIMITS_CPU_WEIGHT_MAX, AT(cpu_weight) },
 	{ "limits", "cpu_max", CONFIG_NUMBER, .max = LIMITS_CPU_PERCENT_MAX, AT(cpu_max) },
 	{ "limits", "io_read", CONFIG_RATE, "none", AT(io_read) },

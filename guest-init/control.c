@@ -65,6 +65,7 @@ bool control_receive(int fd, struct control_request *request)
 		{ GUEST_SHUTDOWN, sizeof(struct guest_shutdown) },
 		{ GUEST_CLOCK, sizeof(struct guest_clock) },
 		{ GUEST_DEADLINE, sizeof(struct guest_deadline) },
+		{ GUEST_NOTICE, sizeof(struct guest_notice) },
 	};
 	struct guest_frame frame;
 

@@ -21,11 +21,12 @@ void control_end(int fd, enum guest_end_reason reason, const char *text);
 
 /* What the host asked for. */
 struct control_request {
-	uint32_t type; /* GUEST_SHUTDOWN, GUEST_CLOCK, GUEST_DEADLINE */
+	uint32_t type; /* GUEST_SHUTDOWN, GUEST_CLOCK, GUEST_DEADLINE, GUEST_NOTICE */
 	union {
 		struct guest_shutdown shutdown;
 		struct guest_clock clock;
 		struct guest_deadline deadline;
+		struct guest_notice notice;
 	};
 };
 

@@ -39,6 +39,20 @@ static int spec_check_texts(const struct spec_text *texts, size_t n, struct err 
 	return 0;
 }
 
+static int spec_check_notices(const struct host_config *host, struct err *err)
+{
+	for (size_t i = 1; i < SPEC_MAX_NOTICES; i++)
+		if (host->notices_s[i] && host->notices_s[i] >= host->notices_s[i - 1])
+			return err_set(err, ERR_USAGE, "spec: notices are not in order");
+	if (!host->hook[0])
+		return 0;
+	if (host->hook[0] != '/')
+		return err_set(err, ERR_USAGE, "spec: hook isn't an absolute path");
+	if (host->hook_timeout_s < 1 || host->hook_timeout_s > SPEC_HOOK_MAX_S)
+		return err_set(err, ERR_USAGE, "spec: hook_timeout is out of range");
+	return 0;
+}
+
 int spec_check_host(const struct host_config *host, struct err *err)
 {
 	const struct spec_text texts[] = {
@@ -46,6 +60,7 @@ int spec_check_host(const struct host_config *host, struct err *err)
 		{ "run_dir", host->run_dir, sizeof(host->run_dir), true },
 		{ "monitor", host->monitor, sizeof(host->monitor), true },
 		{ "group", host->group, sizeof(host->group), false },
+		{ "hook", host->hook, sizeof(host->hook), false },
 	};
 
 	if (spec_check_texts(texts, ARRAY_SIZE(texts), err) < 0)
@@ -53,7 +68,7 @@ int spec_check_host(const struct host_config *host, struct err *err)
 	if (host->slot_count == 0 || host->uid_base == 0 ||
 	    host->uid_base > UINT32_MAX - host->slot_count)
 		return err_set(err, ERR_USAGE, "spec: the uid range is empty or too high");
-	return 0;
+	return spec_check_notices(host, err);
 }
 
 static int spec_check_resolvers(const struct spec *spec, struct err *err)

@@ -65,6 +65,7 @@ enum guest_frame_type {
 	GUEST_SHUTDOWN = 16, /* end gracefully: struct guest_shutdown */
 	GUEST_CLOCK = 17,    /* set the clock: struct guest_clock */
 	GUEST_DEADLINE = 18, /* the date has moved: struct guest_deadline */
+	GUEST_NOTICE = 19,   /* the date comes near: struct guest_notice */
 	/* exec, host → guest */
 	GUEST_EXEC_START = 32,	 /* struct guest_exec, then its texts */
 	GUEST_EXEC_STDIN = 33,	 /* bytes; len 0: end of file */
@@ -107,6 +108,12 @@ struct guest_clock {
 
 struct guest_deadline {
 	int64_t deadline_s;
+};
+
+/* For everybody who is logged in; left_s is the host's word, whatever the guest's clock says. */
+struct guest_notice {
+	int64_t deadline_s;
+	uint64_t left_s;
 };
 
 enum guest_exec_flags {

@@ -25,6 +25,8 @@
 #define SPEC_PEOPLE_SIZE   16384
 #define SPEC_REASON_SIZE   200
 #define SPEC_DIGEST_SIZE   32
+#define SPEC_MAX_NOTICES   8
+#define SPEC_HOOK_MAX_S	   600
 
 /* What the site's configuration says about the host. `mayfly-keeper --host-up`, `--reap` … get this alone. */
 struct host_config {
@@ -43,6 +45,9 @@ struct host_config {
 	uint32_t mark_base;	 /* marks mark_base … mark_base + slot_count - 1 are ours */
 	uint32_t mark_mask;	 /* (mark & mark_mask) == mark_base for all of them */
 	uint32_t stop_timeout_s; /* how long a graceful stop may take before cgroup.kill */
+	uint32_t notices_s[SPEC_MAX_NOTICES]; /* before the date, each less than the last; 0 ends */
+	uint32_t hook_timeout_s;	      /* 1 … SPEC_HOOK_MAX_S, where there is a hook */
+	char hook[SPEC_PATH_SIZE];	      /* told of notices, renewals and ends; "": none */
 };
 
 enum spec_flags {

@@ -55,7 +55,7 @@ static void read_control(const uint8_t *data, size_t size)
 	BUG_ON(fd_write_all(pair[1], data, size) < 0 || shutdown(pair[1], SHUT_WR) < 0);
 	(void)control_ready(pair[0]);
 	while (control_receive(pair[0], &request))
-		BUG_ON(request.type < GUEST_SHUTDOWN || request.type > GUEST_DEADLINE);
+		BUG_ON(request.type < GUEST_SHUTDOWN || request.type > GUEST_NOTICE);
 	control_end(pair[0], GUEST_END_SHUTDOWN, "the stream ended");
 	fd_close(&pair[1]);
 }

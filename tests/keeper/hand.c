@@ -38,6 +38,7 @@ static struct spec spec = {
 		.mark_base = 0x4d460000,
 		.mark_mask = 0xffff0000,
 		.stop_timeout_s = 2,
+		.hook_timeout_s = 10,
 	},
 	.owner = "tester",
 	.hostname = "box",
@@ -64,7 +65,8 @@ static bool set_text(const char *key, const char *value)
 		TEXT(host.state_dir), TEXT(host.run_dir), TEXT(host.monitor),
 		TEXT(host.group),     TEXT(id),		  TEXT(name),
 		TEXT(kernel),	      TEXT(initrd),	  TEXT(image),
-		TEXT(cmdline),	      TEXT(client_key),
+		TEXT(cmdline),	      TEXT(client_key),	  TEXT(host.hook),
+		TEXT(owner),	      TEXT(labels),	  TEXT(reason),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -92,6 +94,17 @@ static bool publish(const char *value)
 	return n > 0;
 }
 
+/* seconds before the date, with commas between, the longest first */
+static bool notices(const char *value)
+{
+	for (size_t i = 0; value && i < SPEC_MAX_NOTICES; i++) {
+		spec.host.notices_s[i] = (uint32_t)atoi(value);
+		value = strchr(value, ',');
+		value += value != NULL;
+	}
+	return true;
+}
+
 static bool set(const char *key, const char *value)
 {
 	if (set_text(key, value))
@@ -112,6 +125,10 @@ static bool set(const char *key, const char *value)
 		spec.host.uid_base = (uint32_t)strtoul(value, NULL, 10);
 	else if (strcmp(key, "publish") == 0)
 		return publish(value);
+	else if (strcmp(key, "notices") == 0)
+		return notices(value);
+	else if (strcmp(key, "hook_timeout") == 0)
+		spec.host.hook_timeout_s = (uint32_t)atoi(value);
 	else if (strcmp(key, "slot") == 0)
 		spec.wanted_slot = (uint32_t)atoi(value) + 1;
 	else if (strcmp(key, "stop") == 0)

@@ -102,6 +102,30 @@ static void test_values(void **state)
 	assert_int_equal(parse("", &config, &err), 0);
 }
 
+static void test_notices(void **state)
+{
+	static const uint32_t defaults[SPEC_MAX_NOTICES] = { 86400, 3600, 600 };
+	static const uint32_t sorted[SPEC_MAX_NOTICES] = { 7200, 60, 6 };
+	static const uint32_t none[SPEC_MAX_NOTICES];
+	struct config config;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse("", &config, &err), 0);
+	assert_memory_equal(config.host.notices_s, defaults, sizeof(defaults));
+	assert_string_equal(config.host.hook, "");
+	assert_int_equal(config.host.hook_timeout_s, 10);
+	assert_int_equal(parse("[notices]\nbefore = [\"1m\", \"2h\", \"6s\"]\n"
+			       "hook = \"/etc/mayfly/hook\"\nhook_timeout = \"3s\"\n",
+			       &config, &err),
+			 0);
+	assert_memory_equal(config.host.notices_s, sorted, sizeof(sorted));
+	assert_string_equal(config.host.hook, "/etc/mayfly/hook");
+	assert_int_equal(config.host.hook_timeout_s, 3);
+	assert_int_equal(parse("[notices]\nbefore = []\n", &config, &err), 0);
+	assert_memory_equal(config.host.notices_s, none, sizeof(none));
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -147,6 +171,19 @@ static void test_refused(void **state)
 		  "f.toml:2:1: network.resolvers: expected a list" },
 		{ "[network]\nresolvers = [\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]\n",
 		  "f.toml:2:1: network.resolvers: too many" },
+		{ "[notices]\nbefore = \"1h\"\n",
+		  "f.toml:2:1: notices.before: expected a list of durations" },
+		{ "[notices]\nbefore = [\"1h\", \"60\"]\n",
+		  "f.toml:2:1: notices.before: not a duration" },
+		{ "[notices]\nbefore = [\"1h\", \"60m\"]\n",
+		  "f.toml:2:1: notices.before: the same time twice" },
+		{ "[notices]\nbefore = [\"1000d\"]\n",
+		  "f.toml:2:1: notices.before: out of range: 1s to 365d" },
+		{ "[notices]\nbefore = "
+		  "[\"1m\",\"2m\",\"3m\",\"4m\",\"5m\",\"6m\",\"7m\",\"8m\",\"9m\"]\n",
+		  "f.toml:2:1: notices.before: too many notices: at most 8" },
+		{ "[notices]\nhook = \"hook\"\n",
+		  "f.toml:2:1: notices.hook: not an absolute path" },
 		{ "[network]\nmark_base = 0\n", "f.toml:2:1: network.mark_base: out of range" },
 		{ "[network]\nmark_mask = 0xffffffff\n",
 		  "f.toml: network.mark_mask must leave room" },
@@ -192,8 +229,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_example), cmocka_unit_test(test_example_explains),
-		cmocka_unit_test(test_values),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_values),	cmocka_unit_test(test_notices),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_files),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
