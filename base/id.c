@@ -61,8 +61,3 @@ void id_mac(const char *id, uint8_t out[6])
 	out[4] = (uint8_t)(bits >> 8);
 	out[5] = (uint8_t)bits;
 }
-
-void id_progress_socket(const char *id, char out[ID_NAME_SIZE])
-{
-	(void)snprintf(out, ID_NAME_SIZE, "mayfly-progress-%.16s", id);
-}

@@ -31,9 +31,6 @@ void id_tap_alias(const char *id, const char *name,
 void id_table(const char *id, char out[ID_NAME_SIZE]);	/* netdev table "mayfly_ID" */
 void id_cgroup(const char *id, char out[ID_NAME_SIZE]); /* leaf below the parent cgroup: "ID" */
 void id_mac(const char *id, uint8_t out[6]); /* locally administered, from the id's first 32 bits */
-void id_progress_socket(
-	const char *id,
-	char out[ID_NAME_SIZE]); /* abstract AF_UNIX name, without the leading NUL */
 
 /*
  * A slot is a small number that a running sandbox holds under a lock; uid, addresses and mark follow from it, so that

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,8 +27,10 @@
 #include "cli/progress.h"
 #include "cli/tool.h"
 #include "cli/unit.h"
+#include "store/lock.h"
 #include "store/paths.h"
 #include "store/prepared.h"
+#include "store/rendezvous.h"
 #include "store/spec.h"
 
 #define START_LIMIT_S	180 /* until READY */
@@ -54,21 +54,6 @@ static int64_t now_ms(void)
 
 	BUG_ON(clock_gettime(CLOCK_MONOTONIC, &ts) < 0);
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int listen_progress(const char *id, struct err *err)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	char name[ID_NAME_SIZE];
-	socklen_t len;
-
-	id_progress_socket(id, name);
-	memcpy(sa.sun_path + 1, name, strlen(name));
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, len) < 0 || listen(fd, 4) < 0)
-		return err_sys(err, "can't listen for the keeper");
-	return fd_take(&fd);
 }
 
 int start_signals(struct err *err)
@@ -177,9 +162,14 @@ static int link_name(const struct start *start, struct err *err)
 {
 	const struct spec *spec = start->spec;
 	char path[PATHS_SIZE], old[PATHS_SIZE];
+	auto_fd claim = -1;
 
 	if (start->again)
 		return 0;
+	/* a reap that takes away what leads nowhere must not take ours */
+	claim = lock_take(paths_run_dir(&spec->host, "claim.lock", path), LOCK_WAIT, err);
+	if (claim < 0)
+		return -1;
 	(void)paths_spool_name(&spec->host, spec->name, path);
 	for (int i = 0; i < 2; i++) {
 		if (symlink(spec->id, path) == 0)
@@ -374,7 +364,7 @@ int start_sandbox(struct start *start, struct err *err)
 		start->spec->flags |= SPEC_IN_UNIT;
 	waiting.signals = start_signals(err);
 	if (waiting.signals >= 0)
-		waiting.listener = listen_progress(start->spec->id, err);
+		waiting.listener = rendezvous_listen(&start->spec->host, start->spec->id, err);
 	if (waiting.listener >= 0 && (start->again || spec_write_spool(start->spec, err) == 0)) {
 		rc = launch(start, &waiting, err);
 		if (rc == 0)
@@ -384,6 +374,8 @@ int start_sandbox(struct start *start, struct err *err)
 			undo(start, &waiting);
 		unlink_name(start->spec);
 	}
+	if (waiting.listener >= 0)
+		rendezvous_leave(&start->spec->host, start->spec->id);
 	fd_close(&waiting.listener);
 	fd_close(&waiting.progress);
 	fd_close(&waiting.signals);

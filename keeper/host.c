@@ -116,6 +116,7 @@ static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struc
 		(void)unlink(paths_state(host, "clock", path));
 	}
 	(void)rmdir(paths_run_dir(host, "slots", path));
+	(void)rmdir(paths_run_dir(host, "progress", path));
 	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
 		(void)rmdir(paths_state(host, state_dirs[i], path));
 	if (!any)

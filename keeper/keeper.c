@@ -19,6 +19,7 @@
 #include "keeper/progress.h"
 #include "keeper/teardown.h"
 #include "store/paths.h"
+#include "store/rendezvous.h"
 #include "store/spec.h"
 #include "store/status.h"
 
@@ -196,7 +197,8 @@ int keeper_run(const struct keeper_options *options)
 	keeper_init(&k);
 	k.foreground = options->foreground;
 	rc = keeper_take_spec(&k, options, &err);
-	k.progress_fd = id_is_valid(options->id) ? progress_connect(options->id) : -1;
+	/* where somebody waits is told by the spec */
+	k.progress_fd = rc == 0 ? rendezvous_connect(&k.spec.host, k.spec.id) : -1;
 	if (rc == 0)
 		rc = keeper_descriptors(&k.spec, &err);
 	if (rc == 0)

@@ -26,24 +26,6 @@ static socklen_t progress_address(struct sockaddr_un *sa, const char *name, bool
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(sa->sun_path + at) + 1);
 }
 
-int progress_connect(const char *id)
-{
-	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	char name[ID_NAME_SIZE];
-	struct sockaddr_un sa;
-	struct ucred peer;
-	socklen_t len;
-
-	id_progress_socket(id, name);
-	len = progress_address(&sa, name, true);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, len) < 0)
-		return -1;
-	len = sizeof(peer);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != 0)
-		return -1;
-	return fd_take(&fd);
-}
-
 struct ctl_record progress_record(const char *id, const char *name, uint32_t type, uint32_t code,
 				  const char *text)
 {

@@ -9,9 +9,6 @@
 
 struct keeper;
 
-/* Connect to the CLI that waits for this id; -1 when nobody does, or it isn't root. */
-int progress_connect(const char *id);
-
 /* Send one record to the CLI; it is dropped from then on when it has gone. text may be longer than fits. */
 void progress_tell(struct keeper *k, uint32_t type, uint32_t code, const char *text);
 

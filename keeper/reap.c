@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "jail/proc.h"
 #include "keeper/progress.h"
+#include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
 #include "store/deadline.h"
 #include "store/entry.h"
@@ -28,7 +29,6 @@
 #include "store/status.h"
 
 #define REAP_OVERDUE_S 90
-#define REAP_SPOOL_S   60
 #define REAP_KILL_MS   5000
 
 struct reap {
@@ -319,38 +319,6 @@ static bool reap_one(const char *id, void *arg)
 
 /* ---- what has no sandbox ---- */
 
-/* Specs that no keeper took. */
-static void reap_spool(struct reap *r)
-{
-	char dir[PATHS_SIZE], path[PATHS_SIZE];
-	DIR *stream = opendir(paths_state(r->host, "spool", dir));
-	struct dirent *d;
-	struct stat st;
-
-	while (stream && (d = readdir(stream))) {
-		char id[ID_SIZE];
-
-		(void)str_copy(id, sizeof(id), d->d_name);
-		if (d->d_name[0] == '.' ||
-		    fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    llabs((long long)r->now.real_s - st.st_mtime) <=
-			    REAP_SPOOL_S) /* clocks step back */
-			continue;
-		if (lock_is_held(paths_run(r->host, id, "lock", path)))
-			continue;
-		if (!r->dry_run)
-			(void)unlinkat(dirfd(stream), d->d_name, 0);
-		if (strchr(d->d_name, '.')) /* the link of a name: the spec is what is told */
-			continue;
-		memset(&r->entry, 0, sizeof(r->entry));
-		reap_say(r, id, 0,
-			 r->dry_run ? "a spec that no keeper took: would be removed"
-				    : "a spec that no keeper took: removed");
-	}
-	if (stream)
-		(void)closedir(stream);
-}
-
 /* Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. */
 static void reap_slots(struct reap *r)
 {
@@ -408,7 +376,7 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	if (entry_each(host, reap_one, &r, err) < 0)
 		return -1;
 	reap_slots(&r);
-	reap_spool(&r);
+	reap_spool(host, dry_run, r.now.real_s, sink);
 	reap_release(&r);
 	if (r.failures == 0)
 		return 0;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,28 +112,48 @@ static int paths_make_lock(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "can't make %s", path) : 0;
 }
 
+/*
+ * Whom it is for: the group's members may see which sandboxes there are, whose they are and were; others have no business with
+ * that. A directory of an earlier version was open to all.
+ */
+static int paths_give_group(const char *path, const struct host_config *host, struct err *err)
+{
+	const struct group *group = getgrnam(host->group);
+	gid_t gid = group ? group->gr_gid : 0;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) < 0)
+		return 0;
+	if ((st.st_gid != gid && chown(path, (uid_t)-1, gid) < 0) ||
+	    ((st.st_mode & 07777) != 0750 && chmod(path, 0750) < 0))
+		return err_sys(err, "can't give %s to group %s", path, host->group);
+	return 0;
+}
+
 int paths_make(const struct host_config *host, struct err *err)
 {
 	static const struct {
 		const char *dir;
-		unsigned mode;
-	} state_dirs[] = {
-		{ "names", 0755 },
-		{ "spool", 0700 },
-		{ "sandboxes", 0755 },
-		{ "receipts", 0755 },
+		bool run; /* below RUN_DIR; else STATE_DIR */
+		bool group;
+	} dirs[] = {
+		{ "names", false, true },     { "spool", false, false },
+		{ "sandboxes", false, true }, { "receipts", false, true },
+		{ "slots", true, false },     { "progress", true, false },
 	};
 	char path[PATHS_SIZE];
 
 	if (paths_make_dir(host->state_dir, 0755, err) < 0 ||
-	    paths_make_dir(host->run_dir, 0755, err) < 0)
+	    paths_make_dir(host->run_dir, 0755, err) < 0 ||
+	    paths_give_group(host->run_dir, host, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
-		if (paths_make_dir(paths_state(host, state_dirs[i].dir, path), state_dirs[i].mode,
-				   err) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		(void)(dirs[i].run ? paths_run_dir(host, dirs[i].dir, path)
+				   : paths_state(host, dirs[i].dir, path));
+		if (paths_make_dir(path, dirs[i].group ? 0750 : 0700, err) < 0 ||
+		    (dirs[i].group && paths_give_group(path, host, err) < 0))
 			return -1;
-	if (paths_make_dir(paths_run_dir(host, "slots", path), 0755, err) < 0)
-		return -1;
+	}
 	return paths_make_lock(paths_run_dir(host, "claim.lock", path), err) < 0 ||
 			       paths_make_lock(paths_run_dir(host, "reap.lock", path), err) < 0
 		       ? -1

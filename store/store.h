@@ -16,7 +16,7 @@
  * The files of sandboxes: what keeper and CLI both know. Truth is computed from held lock + boot id + process start
  * time; no file says "running".
  *
- * STATE_DIR/            0755 root; survives a reboot
+ * STATE_DIR/            0755 root; survives a reboot; names, sandboxes and receipts in it 0750 root:GROUP
  *   names/NAME          symlink to ../sandboxes/ID: symlink(2) is what makes a name unique
  *   spool/ID            spec written by the CLI, taken over by the keeper (rename to sandboxes/ID/spec)
  *   spool/NAME.name     symlink to ID, while the unit of that name is asked to make it
@@ -30,10 +30,12 @@
  *     end               struct end_record: how the last run ended; goes once the next one is ready
  *   receipts/ID         the journal of a sandbox that is gone, all that is kept of it
  *   clock               struct clock_record: high-water mark of real time
- * RUN_DIR/              0755 root; tmpfs, gone after a reboot
+ * RUN_DIR/              0750 root:GROUP; tmpfs, gone after a reboot
  *   ID/                 0750 root:GROUP: lock (OFD lock held by the keeper), status, ctl.sock, console, its marks
  *   slots/N             OFD-locked by the keeper that has slot N; holds the id of who had it, and is only removed (under
  *                       claim.lock) when that is known gone
+ *   progress/           0700 root
+ *     ID                socket of the CLI that waits for the keeper of ID (store/rendezvous.h)
  *   claim.lock          held while an id or a slot is taken
  *   reap.lock           held by a reap
  *   digests             what kernels and images hashed to in this boot (cli/digest.h)

@@ -11,7 +11,7 @@
 
 /*
  * CLI ↔ keeper. Three ways, one record type for answers:
- * 1. progress: the CLI listens on an abstract AF_UNIX SOCK_SEQPACKET socket (id_progress_socket) and then starts the
+ * 1. progress: the CLI listens on RUN_DIR/progress/ID, SOCK_SEQPACKET (store/rendezvous.h), and then starts the
  *    keeper, which connects and sends records until CTL_READY or CTL_ERROR. Both sides check SO_PEERCRED (uid 0).
  * 2. control: RUN_DIR/ID/ctl.sock, SOCK_SEQPACKET, 0660 root:GROUP. One struct ctl_request a packet, answered by
  *    records, the last of which is CTL_OK or CTL_ERROR. CONNECT's CTL_OK carries one fd.

@@ -37,7 +37,7 @@ def start(ident, state_dir):
     if mode == "silent":
         time.sleep(60)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    link.connect(f"\0mayfly-progress-{ident}")
+    link.connect(f"{os.path.dirname(state_dir)}/run/progress/{ident}")
     link.send(record(STEP, text="tap"))
     if mode == "slow":
         time.sleep(1.6)

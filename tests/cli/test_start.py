@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support import Site, Tap, one_line
+from support import TREE, Site, Tap, one_line
 
 tap = Tap()
 
@@ -67,18 +67,10 @@ with Site() as site:
     tap.check(done.returncode == 1 and one_line(done.stderr) and b"/nonexistent" in done.stderr and spool(site) == [],
               "no keeper there: one line, nothing in the spool", done)
 
-with Site() as site:
-    process = site.start("create", "web", "--ttl", "1h", mode="silent", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 10
-    while not site.keeper_calls() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    ident = site.keeper_calls()[0].split()[1]
-    tap.check(process.returncode == 1 and out == b"" and one_line(err) and
-              f"--destroy {ident} --force" in site.keeper_calls() and spool(site) == [],
-              "create that is broken off has the keeper's work destroyed", (out, err, site.keeper_calls()))
-    # the silent one is no child of ours any more: end it by the id it was started with
+
+
+def end_silent(site, ident):
+    """The silent one is no child of ours: end it by the id it was started with."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             words = open(f"/proc/{pid}/cmdline").read().split("\0")
@@ -86,6 +78,41 @@ with Site() as site:
             continue
         if ident in words and site.keeper in words:
             os.kill(int(pid), signal.SIGKILL)
+
+
+def start_silent(site):
+    process = site.start("create", "web", "--ttl", "1h", mode="silent", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 10
+    while not site.keeper_calls() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
+with Site() as site:
+    process = start_silent(site)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    ident = site.keeper_calls()[0].split()[1]
+    tap.check(process.returncode == 1 and out == b"" and one_line(err) and
+              f"--destroy {ident} --force" in site.keeper_calls() and spool(site) == [],
+              "create that is broken off has the keeper's work destroyed", (out, err, site.keeper_calls()))
+    end_silent(site, ident)
+    tap.check(os.listdir(f"{site.run}/progress") == [], "and its socket goes with it")
+
+with Site() as site:
+    process = start_silent(site)
+    ident = site.keeper_calls()[0].split()[1]
+    there = set(site.left())
+    process.kill()
+    process.communicate(timeout=30)
+    end_silent(site, ident)
+    tap.check({f"{site.run}/progress/{ident}", f"{site.state}/spool/{ident}"} <= there <= set(site.left()),
+              "create that is killed leaves a socket and a spec", (there, site.left()))
+    site.write("mayfly.toml", site.toml().replace(site.keeper, f"{TREE}/build/bin/mayfly-keeper").encode())
+    done = site.mayfly("reap")
+    left = {os.path.basename(path) for path in site.left()}
+    tap.check(done.returncode == 0 and left <= {"claim.lock", "reap.lock", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm"},
+              "and a reap takes both away", (done, left))
 
 
 def run(site, *args, mode="ready"):

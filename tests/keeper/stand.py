@@ -130,7 +130,7 @@ class Stand:
     def start(self, ident, seconds=20, foreground=True, program="mayfly-keeper", extra=()):
         """Start a keeper and follow its progress to the end: (keeper's Popen, last record, steps)."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener.bind(b"\0mayfly-progress-" + ident.encode())
+        listener.bind(f"{self.run}/progress/{ident}")
         listener.listen()
         listener.settimeout(seconds)
         args = [f"{BUILD}/bin/{program}", "--start", ident, "--state-dir", self.state, *extra]
@@ -154,6 +154,7 @@ class Stand:
         except OSError:
             pass
         listener.close()
+        os.unlink(f"{self.run}/progress/{ident}")
         return keeper, last, steps
 
     def create(self, name, **words):
