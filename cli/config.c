@@ -43,6 +43,10 @@ static int parse_duration(const struct config_key *key, const struct toml_item *
 {
 	char min[32], max[32];
 
+	if (key->min == 0 && strcmp(item->string, "0s") == 0) {
+		*seconds = 0;
+		return 0;
+	}
 	if (!str_to_duration(item->string, seconds))
 		return bad(
 			err, key,
@@ -413,6 +417,9 @@ static int check_together(const struct config *config, const char *name, struct 
 
 	if (config->default_ttl_s > config->max_ttl_s)
 		return err_set(err, ERR_USAGE, "%s: site.default_ttl is longer than site.max_ttl",
+			       name);
+	if (config->grace_s > config->max_grace_s)
+		return err_set(err, ERR_USAGE, "%s: site.grace is longer than site.max_grace",
 			       name);
 	if (host->slot_count > 1ULL << (31 - host->pool4_prefix))
 		return err_set(err, ERR_USAGE,

@@ -28,6 +28,8 @@ struct config {
 	struct host_config host;
 	uint64_t default_ttl_s;
 	uint64_t max_ttl_s;
+	uint64_t grace_s; /* how long a disk is kept after the date; 0: not at all */
+	uint64_t max_grace_s;
 	uint64_t memory_bytes;
 	uint64_t disk_bytes;
 	uint32_t cpus;

@@ -17,6 +17,8 @@ const struct config_key config_keys[] = {
 	{ "site", "default_ttl", CONFIG_DURATION, "7d", .min = 60, .max = 3650 * DAY,
 	  AT(default_ttl_s) },
 	{ "site", "max_ttl", CONFIG_DURATION, "90d", .min = 60, .max = 3650 * DAY, AT(max_ttl_s) },
+	{ "site", "grace", CONFIG_DURATION, "0s", .max = 3650 * DAY, AT(grace_s) },
+	{ "site", "max_grace", CONFIG_DURATION, "30d", .max = 3650 * DAY, AT(max_grace_s) },
 	{ "site", "group", CONFIG_NAME, "mayfly", AT(host.group) },
 
 	{ "paths", "state_dir", CONFIG_PATH_TYPE, "/var/lib/mayfly", AT(host.state_dir) },

@@ -42,6 +42,16 @@ void entryview_make(struct entryview *view, const struct store_entry *entry, lon
 		view->left_s = left_s;
 		(void)str_from_duration((uint64_t)left_s, view->left, sizeof(view->left));
 	}
+	if (entry->state == STORE_GRACE) {
+		uint64_t grace_s = entry->spec.grace_s, over_s = entry->over_s;
+		char kept[24];
+
+		(void)str_from_instant(entry->deadline.deadline_s + (int64_t)grace_s,
+				       view->disk_until, sizeof(view->disk_until));
+		(void)str_from_duration(over_s < grace_s ? grace_s - over_s : 0, kept,
+					sizeof(kept));
+		(void)snprintf(view->left, sizeof(view->left), "disk %s", kept);
+	}
 	if (entry->has_spec && entry->has_status && is_up(entry->state) &&
 	    (entry->spec.flags & SPEC_NET) != 0)
 		entryview_addresses(&entry->spec.host, entry->status.slot, view->ipv4, view->ipv6);
@@ -91,6 +101,7 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 	json_put_optional(object, "owner", view->owner);
 	json_put_optional(object, "ends", view->ends);
 	json_put_number(object, "left_s", view->left_s);
+	json_put_optional(object, "disk_until", view->disk_until);
 	json_put_optional(object, "ipv4", view->ipv4);
 	json_put_optional(object, "ipv6", view->ipv6);
 	(void)json_object_set_new(object, "labels",

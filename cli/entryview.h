@@ -15,8 +15,9 @@ struct entryview {
 	const char *name; /* its id where the spec is lost */
 	const char *owner;
 	const char *state;
-	char ends[32]; /* "" without a date */
-	char left[32];
+	char ends[32];		     /* "" without a date */
+	char left[32];		     /* in its grace: of its disk's time */
+	char disk_until[32];	     /* in its grace: its end; else "" */
 	long long left_s;	     /* 0: its date has come, or it has none */
 	char ipv4[INET6_ADDRSTRLEN]; /* "" while nothing runs */
 	char ipv6[INET6_ADDRSTRLEN];

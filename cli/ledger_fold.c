@@ -72,8 +72,10 @@ static int fold_renewed(struct fold *f, const struct journal_line *line)
 	if (!str_to_instant(until, &deadline_s))
 		return 0;
 	if (ledger_query(f->ledger, f->err, NULL, NULL,
-			 "UPDATE sandboxes SET deadline_s=?2 WHERE id=?1", "si", f->id,
-			 (long long)deadline_s) < 0)
+			 /* brought back out of its grace: its keys open it again */
+			 "UPDATE sandboxes SET deadline_s=?2, reason=CASE WHEN reason LIKE"
+			 " 'expired%' THEN NULL ELSE reason END WHERE id=?1",
+			 "si", f->id, (long long)deadline_s) < 0)
 		return -1;
 	return ledger_query(f->ledger, f->err, NULL, NULL,
 			    "INSERT OR REPLACE INTO deadlines VALUES(?1, ?2, ?3, ?4, ?5, ?6)",

@@ -2,6 +2,8 @@
 /* Copyright The mayfly authors */
 #include "cli/life.h"
 
+#include <string.h>
+
 #include "base/str.h"
 
 static int refuse(struct err *err, const struct config *config, const char *option,
@@ -41,5 +43,31 @@ int life_deadline(const struct life *life, const struct config *config, int64_t 
 		return refuse(err, config, "--until", life->until, "in the past");
 	if ((uint64_t)(*deadline_s - now_s) > config->max_ttl_s)
 		return refuse(err, config, "--until", life->until, "too far away");
+	return 0;
+}
+
+int life_grace(const char *grace, const struct config *config, bool keeps, uint64_t *grace_s,
+	       struct err *err)
+{
+	char max[32];
+
+	*grace_s = keeps ? config->grace_s : 0;
+	if (grace == NULL)
+		return 0;
+	if (strcmp(grace, "0s") == 0) {
+		*grace_s = 0;
+		return 0;
+	}
+	if (!str_to_duration(grace, grace_s))
+		return err_set(err, ERR_USAGE,
+			       "--grace %.60s: not a duration: write it as 12h, 7d or 0s", grace);
+	if (!keeps)
+		return err_set(err, ERR_USAGE,
+			       "--grace: it is for a disk that outlives its runs, which only "
+			       "`mayfly create` makes");
+	if (*grace_s > config->max_grace_s)
+		return err_set(err, ERR_USAGE,
+			       "--grace %.60s: too long; this site keeps a disk at most %s", grace,
+			       str_from_duration(config->max_grace_s, max, sizeof(max)));
 	return 0;
 }

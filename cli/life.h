@@ -16,6 +16,13 @@ struct life {
 };
 
 /*
+ * --grace (NULL: the site's), at most the site's longest; "0s" is none. keeps: it has a disk that
+ * outlives its runs. 0, or -1 with err (ERR_USAGE). Pure.
+ */
+int life_grace(const char *grace, const struct config *config, bool keeps, uint64_t *grace_s,
+	       struct err *err);
+
+/*
  * The absolute date that it means at now_s, within the site's limits. With neither, the site's
  * default life, and *by_default is set. 0, or -1 with err (ERR_USAGE, naming the limits). Pure.
  */

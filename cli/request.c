@@ -43,6 +43,7 @@ static const struct {
 	{ REQUEST_NET_TX, offsetof(struct request, net_tx) },
 	{ REQUEST_DISK_RATE, offsetof(struct request, disk_rate) },
 	{ REQUEST_TIMEOUT, offsetof(struct request, timeout) },
+	{ REQUEST_GRACE, offsetof(struct request, grace) },
 };
 
 static int add_key(struct request *request, const char *path, struct err *err)
@@ -350,6 +351,8 @@ int request_resolve(const struct request *request, const struct config *config, 
 	    request_take_memory(&spec->memory_bytes, request->memory, err) < 0 ||
 	    take_size(&spec->disk_bytes, "--disk", request->disk, CONFIG_DISK_MIN, CONFIG_DISK_MAX,
 		      CONFIG_DISK_STEP, err) < 0 ||
+	    life_grace(request->grace, config, request->durable && spec->disk_bytes > 0,
+		       &spec->grace_s, err) < 0 ||
 	    netopts_resolve(&request->net, spec, err) < 0 ||
 	    take_files(request, config, spec, files, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;

@@ -28,6 +28,7 @@ struct request {
 	struct life life;
 	const char *cpus, *memory, *disk, *owner, *reason, *hostname, *kernel, *image;
 	const char *cpu_weight, *cpu_max, *io_read, *io_write, *net_rx, *net_tx, *disk_rate;
+	const char *grace;
 	const char *timeout;
 	struct request_key keys[REQUEST_MAX_KEYS];
 	unsigned n_keys;
@@ -62,11 +63,14 @@ enum {
 	REQUEST_DISK_RATE,
 	REQUEST_TIMEOUT,
 	REQUEST_DRY_RUN,
+	REQUEST_GRACE,
 };
 
 #define REQUEST_OPTIONS                                                                            \
 	{ REQUEST_TTL, "ttl", "DURATION", "life from now: 30m, 12h, 7d, 2w" },                     \
 		{ REQUEST_UNTIL, "until", "DATE", "end: 2026-12-01 or 2026-12-01T17:00Z" },        \
+		{ REQUEST_GRACE, "grace", "DURATION",                                              \
+		  "keep its disk that long after its date; 0s: not at all" },                      \
 		{ 'c', "cpus", "N", "CPUs: 1 to 8" },                                              \
 		{ 'm', "memory", "SIZE", "memory: 512M, 2G" },                                     \
 		{ REQUEST_DISK, "disk", "SIZE", "writable disk: 2G, 20G" },                        \

@@ -76,7 +76,7 @@ static int change_at_rest(const struct host_config *host, struct store_entry *en
 	int rc, lock;
 
 	memcpy(id, entry->id, sizeof(id));
-	lock = rest_take(host, id, entry, err);
+	lock = rest_take(host, id, false, entry, err);
 	if (lock < 0)
 		return -1;
 	before = entry->spec;

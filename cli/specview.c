@@ -245,6 +245,7 @@ void specview_json(json_t *object, const struct spec *spec)
 	json_put_bool(object, "durable", (spec->flags & SPEC_DURABLE) != 0);
 	json_put_bool(object, "restart", (spec->flags & SPEC_RESTART) != 0);
 	json_put_text(object, "reason", spec->reason);
+	json_put_number(object, "grace_s", (long long)spec->grace_s);
 	json_put_text(object, "hostname", spec->hostname);
 	json_put_text(object, "account", spec->account);
 	json_put_number(object, "memory_bytes", (long long)spec->memory_bytes);

@@ -143,7 +143,8 @@ static const struct question people = {
 	.sql = "SELECT p.person, s.name, min(s.deadline_s, coalesce(s.gone_s, s.deadline_s)), "
 	       "p.fingerprint,"
 	       " s.gone_s FROM people p JOIN sandboxes s USING(id)"
-	       " WHERE" OF_WORD "AND (?3 OR (s.gone_s IS NULL AND s.deadline_s > ?2))"
+	       " WHERE" OF_WORD "AND (?3 OR (s.gone_s IS NULL AND s.deadline_s > ?2"
+	       " AND coalesce(s.reason, '') NOT LIKE 'expired%'))"
 	       " ORDER BY p.person, s.name, p.fingerprint",
 };
 

@@ -148,6 +148,7 @@ static void print_entry(const struct store_entry *entry, const struct entryview 
 	specview_line(&table, "owner", view->owner);
 	specview_line(&table, "ends", view->ends);
 	specview_line(&table, "left", view->left);
+	specview_line(&table, "disk until", view->disk_until);
 	specview_line(&table, "ipv4", view->ipv4);
 	specview_line(&table, "ipv6", view->ipv6);
 	if (entry->has_deadline && entry->deadline.renewals > 0) {

@@ -66,13 +66,15 @@ static int read_words(struct cli *cli, int argc, char **argv, struct renew_words
 
 /* One that is stopped has no keeper: its date is moved where it is written. */
 static int renew_at_rest(const struct host_config *host, const char *name, const char *id,
-			 const struct ctl_request *request, bool dry_run, struct err *err)
+			 const struct ctl_request *request, bool dry_run, bool *in_grace,
+			 struct err *err)
 {
 	static struct store_entry entry;
-	int rc = 0, lock = rest_take(host, id, &entry, err);
+	int rc = 0, lock = rest_take(host, id, true, &entry, err);
 
 	if (lock < 0)
 		return err_wrap(err, "%s", name);
+	*in_grace = entry.at_rest == STORE_GRACE;
 	if (!dry_run)
 		rc = rest_renew(host, &entry, request->deadline_s, request->who, request->reason,
 				err);
@@ -100,7 +102,7 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 	char id[ID_SIZE], date[STR_INSTANT_SIZE];
 	struct ctl_record answer;
 	auto_fd fd = -1;
-	bool by_default;
+	bool by_default, in_grace = false;
 
 	if (read_words(cli, argc, argv, &words, err) < 0 || cli_begin(cli, err) < 0 ||
 	    life_deadline(&words.life, &cli->config, time(NULL), &request.deadline_s, &by_default,
@@ -112,12 +114,15 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 	request_login(request.who);
 	fd = client_open(&cli->config.host, id, words.name, err);
 	if (fd < 0 && (err->os_errno == ENOENT || err->os_errno == ECONNREFUSED)) {
-		if (renew_at_rest(&cli->config.host, words.name, id, &request, words.dry_run, err) <
-		    0)
+		if (renew_at_rest(&cli->config.host, words.name, id, &request, words.dry_run,
+				  &in_grace, err) < 0)
 			return -1;
 	} else if (fd < 0 || (!words.dry_run &&
 			      client_ask(fd, &request, ANSWER_TIMEOUT_MS, &answer, NULL, err) < 0))
 		return -1;
+	if (in_grace && !words.dry_run)
+		log_info("%s comes back out of its grace; to start it: mayfly start %s", words.name,
+			 words.name);
 	if (cli->json)
 		return print_json(&words, id, request.deadline_s, err);
 	(void)printf("%s %s at %s\n", words.name, words.dry_run ? "would end" : "ends",

@@ -19,6 +19,7 @@
 #include "cli/target.h"
 #include "cli/tool.h"
 #include "store/entry.h"
+#include "store/rest.h"
 #include "store/status.h"
 
 enum { START_FOREGROUND = OPT_LONG + 1, START_ALL, START_TIMEOUT, START_ACCEPT_CHANGED };
@@ -65,6 +66,8 @@ static int look(const struct config *config, const char *id, struct err *err)
 	if (entry_load(&config->host, id, &entry, err) < 0)
 		return -1;
 	state = entry.state;
+	if (state == STORE_GRACE)
+		(void)rest_check(&entry, err);
 	explicit_bzero(&entry, sizeof(entry));
 	switch (state) {
 	case STORE_CREATING:
@@ -72,6 +75,8 @@ static int look(const struct config *config, const char *id, struct err *err)
 		return 0;
 	case STORE_EXPIRED:
 		return refuse_expired(config, err);
+	case STORE_GRACE:
+		return -1;
 	case STORE_BROKEN:
 		return err_set(
 			err, ERR_FAILED,

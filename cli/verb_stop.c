@@ -71,7 +71,7 @@ static int look(const struct host_config *host, const struct running *running, s
 		return err_set(
 			err, ERR_FAILED,
 			"its keeper was killed, which ended it; `mayfly reap` clears it away");
-	return state != STORE_STOPPED && state != STORE_EXPIRED;
+	return state != STORE_STOPPED && state != STORE_EXPIRED && state != STORE_GRACE;
 }
 
 static int ask(struct running *running, const struct host_config *host, struct ctl_request *request,

@@ -44,9 +44,27 @@ static struct deadline_verdict date_verdict(const struct keeper *k)
 	return deadline_check(&k->deadline, &clock, &now);
 }
 
-bool date_is_confirmed(const struct keeper *k)
+bool date_is_due(const struct keeper *k)
 {
-	return date_verdict(k).confirmed;
+	struct deadline_verdict verdict = date_verdict(k);
+
+	return deadline_is_due(&verdict, k->spec.grace_s);
+}
+
+int64_t date_grace_until(const struct keeper *k)
+{
+	return k->spec.grace_s ? k->deadline.deadline_s + (int64_t)k->spec.grace_s : 0;
+}
+
+void date_book(struct keeper *k)
+{
+	struct deadline_now now;
+	struct err ignored;
+
+	if (k->deadline.magic == 0 || deadline_now(&now, &ignored) < 0)
+		return;
+	deadline_account(&k->deadline, &now);
+	(void)deadline_write(&k->spec.host, k->spec.id, &k->deadline, &ignored);
 }
 
 uint64_t date_left(const struct keeper *k)
@@ -98,7 +116,7 @@ int date_resume(struct keeper *k, struct err *err)
 	verdict = deadline_check(&k->deadline, &clock, &now);
 	if (verdict.expired) {
 		k->life.reason = END_EXPIRED;
-		k->life.confirmed = verdict.confirmed;
+		k->life.due = deadline_is_due(&verdict, k->spec.grace_s);
 		return err_set(err, ERR_FAILED, "its date has come");
 	}
 	deadline_account(&k->deadline, &now);

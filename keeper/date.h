@@ -32,8 +32,14 @@ bool date_tick(struct keeper *k);
 int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
 	       struct err *err);
 
-/* The date has come, and not only by a jump of the clock that may be an error? */
-bool date_is_confirmed(const struct keeper *k);
+/* The date has come, not only by a jump of the clock that may be an error, and there is no grace left? */
+bool date_is_due(const struct keeper *k);
+
+/* When its grace ends, if it has one; else 0. */
+int64_t date_grace_until(const struct keeper *k);
+
+/* At the end of a run: book what has elapsed, for who takes the life up again. */
+void date_book(struct keeper *k);
 
 /* Seconds left; 0: it has come. */
 uint64_t date_left(const struct keeper *k);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "keeper/bringup.h"
+#include "keeper/date.h"
 #include "keeper/files.h"
 #include "keeper/life.h"
 #include "keeper/privileges.h"
@@ -111,14 +112,17 @@ static int keeper_teardown(struct keeper *k, const struct err *cause, struct err
 	struct teardown t = {
 		.host = &k->spec.host,
 		.keeper = k,
-		.depth = teardown_depth_for(&k->spec, k->life.reason, k->life.confirmed),
+		.depth = teardown_depth_for(&k->spec, k->life.reason, k->life.due),
 		.reason = k->life.reason,
 		.text = cause ? cause->text : k->life.text,
+		.grace_until_s = date_grace_until(k),
 		.journal_fd = -1,
 	};
 
 	if (cause && !k->again)
 		t.depth = TEARDOWN_ALL;
+	if (t.depth != TEARDOWN_ALL)
+		date_book(k);
 	memcpy(t.id, k->spec.id, ID_SIZE);
 	return teardown_run(&t, err);
 }

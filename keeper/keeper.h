@@ -46,7 +46,7 @@ struct life {
 	uint32_t launch_end; /* enum launch_end_reason that the monitor told; 0: none */
 	uint32_t launch_detail;
 	bool trapped;	     /* the monitor told of a call that its filter doesn't know */
-	bool confirmed;	     /* an expiry that isn't only a jump of the clock */
+	bool due;	     /* an expiry that isn't only a jump of the clock, without a grace */
 	uint32_t patience_s; /* how long a graceful stop may take */
 };
 

@@ -133,7 +133,7 @@ static void life_decide(struct keeper *k, uint32_t reason, const char *text)
 	if (text)
 		(void)str_copy(k->life.text, sizeof(k->life.text), text);
 	if (reason == END_EXPIRED)
-		k->life.confirmed = date_is_confirmed(k);
+		k->life.due = date_is_due(k);
 }
 
 static void life_go_on(struct keeper *k, enum life_event event)

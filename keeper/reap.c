@@ -39,6 +39,7 @@ struct reap {
 	struct deadline_now now;
 	struct clock_record clock;
 	struct store_entry entry; /* of the one looked at; large */
+	uint64_t grace_s;	  /* how long what it has is kept after its date */
 	int state_fd, run_fd;	  /* its directories then; -1: not there */
 	unsigned failures;
 	struct err first;
@@ -50,18 +51,27 @@ static enum reap_act reap_decide_end(const struct reap_facts *f, uint32_t end)
 {
 	struct spec spec = { .flags = f->durable ? SPEC_DURABLE : 0, .disk_bytes = f->has_disk };
 
-	return teardown_depth_for(&spec, end, f->confirmed) == TEARDOWN_ALL ? REAP_ALL : REAP_STOP;
+	switch (teardown_depth_for(&spec, end, f->due)) {
+	case TEARDOWN_ALL:
+		return REAP_ALL;
+	case TEARDOWN_GRACE:
+		return REAP_GRACE;
+	default:
+		return REAP_STOP;
+	}
 }
 
 enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 {
 	if (f->held) {
 		*reason = END_EXPIRED;
-		return f->overdue ? REAP_KILL_THEN_ALL : REAP_LEAVE;
+		if (!f->overdue)
+			return REAP_LEAVE;
+		return f->grace ? REAP_KILL_THEN_GRACE : REAP_KILL_THEN_ALL;
 	}
 	*reason = f->ran ? END_KEEPER_LOST : END_CREATE_FAILED;
 	/* after a change of version, or a disk's mistake: until its date nobody's disk is thrown away for that */
-	if (f->unread && !f->here && !(f->expired && f->confirmed))
+	if (f->unread && !f->here && !(f->expired && f->due))
 		return REAP_LEAVE;
 	if (!f->has_spec) {
 		*reason = f->expired ? END_EXPIRED : *reason;
@@ -75,7 +85,8 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 		*reason = END_EXPIRED;
 		if (reap_decide_end(f, END_EXPIRED) == REAP_ALL)
 			return REAP_ALL;
-		return f->here ? REAP_STOP : REAP_LEAVE;
+		/* its date has come while it was stopped: said once; each minute of the grace is booked */
+		return f->here || (f->grace && f->end != END_EXPIRED) ? REAP_GRACE : REAP_BOOK;
 	}
 	if (f->here && !f->other_boot)
 		return REAP_ALL;
@@ -92,17 +103,21 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 struct reap_told {
 	bool ran;
 	uint32_t end;
+	uint64_t grace_s;
 };
 
 static bool reap_hear(const struct journal_line *line, void *arg)
 {
 	struct reap_told *told = arg;
-	char word[32];
+	char word[32], grace[24];
 
 	if (line->word != JOURNAL_EVENT)
 		return true;
 	if (strncmp(line->text, "ready", 5) == 0)
-		*told = (struct reap_told){ .ran = true };
+		*told = (struct reap_told){ .ran = true, .grace_s = told->grace_s };
+	if (strncmp(line->text, "created ", 8) == 0 &&
+	    journal_value(line->text, "grace", grace, sizeof(grace)))
+		(void)str_to_u64(grace, UINT64_MAX, &told->grace_s);
 	if (sscanf(line->text, "ended %31s", word) == 1)
 		told->end = status_reason_from_word(word);
 	return true;
@@ -138,7 +153,10 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->unread = !e->has_spec && access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
+	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;
 	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored);
+	if (f->unread)
+		r->grace_s = told.grace_s;
 	f->ran = told.ran;
 	f->end = e->has_end ? e->end.reason : told.end; /* a full disk has no room for the record */
 	f->ran |= f->end != 0 && f->end != END_CREATE_FAILED; /* also when the journal is lost */
@@ -146,12 +164,14 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->here = r->by_slot || (r->run_fd >= 0 && (e->has_status || f->end || !f->ran));
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
-		uint32_t grace = REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
+		uint32_t patience =
+			REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
 
 		f->expired = v.expired;
-		f->confirmed = v.confirmed;
-		/* overdue: it had come `grace` seconds ago already, by either clock; a fresh jump is the keeper's to judge */
-		f->overdue = v.confirmed && v.over_s >= grace;
+		f->due = deadline_is_due(&v, r->grace_s);
+		f->grace = v.confirmed && !f->due;
+		/* overdue: it had come that long ago already, by either clock; a fresh jump is the keeper's to judge */
+		f->overdue = v.confirmed && v.over_s >= patience;
 	}
 }
 
@@ -226,6 +246,17 @@ static int reap_claim(const struct reap *r, const char *id, struct err *err)
 	return lock_take(paths_run(r->host, id, "lock", path), LOCK_TRY, err);
 }
 
+/* Under the lock: since the look somebody gave it another date. */
+static bool reap_was_renewed(const struct reap *r, const char *id)
+{
+	struct deadline_record fresh;
+	struct err ignored;
+
+	return r->entry.has_deadline && deadline_read(r->host, id, &fresh, &ignored) == 0 &&
+	       (fresh.deadline_s != r->entry.deadline.deadline_s ||
+		fresh.renewals != r->entry.deadline.renewals);
+}
+
 enum reap_done { REAP_DONE, REAP_NOT_OURS };
 
 /* REAP_DONE, REAP_NOT_OURS (somebody holds its lock, or it is another than was looked at), or -1 with err. */
@@ -242,6 +273,12 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 
 	if (lock < 0)
 		return err->os_errno == EAGAIN ? REAP_NOT_OURS : -1;
+	if (reap_was_renewed(r, id)) {
+		lock_unclaim(r->host, id, &lock);
+		return REAP_NOT_OURS;
+	}
+	if (r->grace_s > 0)
+		t.grace_until_s = r->entry.deadline.deadline_s + (int64_t)r->grace_s;
 	memcpy(t.id, id, ID_SIZE);
 	return teardown_run(&t, err) < 0 ? -1 : REAP_DONE;
 }
@@ -254,6 +291,10 @@ static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *e
 
 	if (lock < 0)
 		return 0; /* somebody starts it */
+	if (reap_was_renewed(r, id)) {
+		lock_unclaim(r->host, id, &lock);
+		return 0;
+	}
 	if (!r->entry.has_end)
 		rc = status_write_end(r->host, id, end ? end : END_HOST_REBOOT, "", err);
 	if (rc == 0 && r->entry.has_deadline) {
@@ -275,8 +316,15 @@ static bool reap_one(const char *id, void *arg)
 {
 	static const char *const words[] = {
 		[REAP_STOP] = "stopped, kept until its date",
+		[REAP_GRACE] = "stopped, its disk kept",
 		[REAP_ALL] = "removed",
+		[REAP_KILL_THEN_GRACE] = "stopped, its keeper killed, its disk kept",
 		[REAP_KILL_THEN_ALL] = "removed, its keeper killed",
+	};
+	static const enum teardown_depth depths[] = {
+		[REAP_STOP] = TEARDOWN_STOP,	     [REAP_GRACE] = TEARDOWN_GRACE,
+		[REAP_ALL] = TEARDOWN_ALL,	     [REAP_KILL_THEN_GRACE] = TEARDOWN_GRACE,
+		[REAP_KILL_THEN_ALL] = TEARDOWN_ALL,
 	};
 	struct reap *r = arg;
 	struct reap_facts facts;
@@ -300,11 +348,10 @@ static bool reap_one(const char *id, void *arg)
 			reap_failed(r, id, &err);
 		return true;
 	}
-	if (!r->dry_run && act == REAP_KILL_THEN_ALL)
+	if (!r->dry_run && act >= REAP_KILL_THEN_GRACE)
 		rc = reap_kill_keeper(&r->entry.status, &err);
 	if (!r->dry_run && rc == REAP_DONE)
-		rc = reap_teardown(r, id, act == REAP_STOP ? TEARDOWN_STOP : TEARDOWN_ALL, reason,
-				   &err);
+		rc = reap_teardown(r, id, depths[act], reason, &err);
 	if (rc < 0) {
 		reap_failed(r, id, &err);
 		return true;

@@ -28,7 +28,7 @@ int steps_rest(struct keeper *k, struct err *err)
 {
 	static struct store_entry entry; /* too large for a stack */
 	uint32_t in_unit = k->spec.flags & SPEC_IN_UNIT;
-	int lock = rest_take(&k->spec.host, k->spec.id, &entry, err);
+	int lock = rest_take(&k->spec.host, k->spec.id, false, &entry, err);
 
 	if (lock < 0)
 		return -1;

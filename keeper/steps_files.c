@@ -94,11 +94,12 @@ int steps_journal(struct keeper *k, struct err *err)
 	    steps_sync(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
 		return -1;
 	if (journal_event(k->journal_fd, err,
-			  "created name=%s owner=%s until=%s deadline=%lld durable=%d reason=%s",
+			  "created name=%s owner=%s until=%s deadline=%lld durable=%d grace=%llu "
+			  "reason=%s",
 			  k->spec.name, k->spec.owner,
 			  str_from_instant(k->spec.deadline_s, date, sizeof(date)),
 			  (long long)k->spec.deadline_s, !!(k->spec.flags & SPEC_DURABLE),
-			  k->spec.reason) < 0)
+			  (unsigned long long)k->spec.grace_s, k->spec.reason) < 0)
 		return -1;
 	if (log_keep(dir, err) < 0)
 		return -1;

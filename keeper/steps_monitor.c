@@ -185,6 +185,8 @@ int steps_monitor(struct keeper *k, struct err *err)
 /* What the monitor or the guest said about it, else how it ended. */
 static int steps_failed(const struct keeper *k, struct err *err)
 {
+	if (k->life.reason == END_EXPIRED)
+		return err_set(err, ERR_FAILED, "its date came before it was ready");
 	return err_set(err, ERR_FAILED, "%s",
 		       k->life.text[0] ? k->life.text : status_reason_word(k->life.reason));
 }

@@ -29,15 +29,14 @@ struct row {
 	const char *kind; /* as in the journal */
 	int (*undo)(struct teardown *t, struct err *err);
 	int (*absent)(struct teardown *t, struct err *err);
-	enum teardown_depth
-		from; /* TEARDOWN_STOP: always; TEARDOWN_ALL: only when nothing is to stay */
-	bool files;   /* only when no kernel object was left */
+	enum teardown_depth from; /* TEARDOWN_STOP: always; the others: from that depth on */
+	bool files;		  /* only when no kernel object was left */
 };
 
 static const struct row teardown_rows[] = {
 	{ "ports", undo_ports, undo_ports_absent, TEARDOWN_STOP, false },
 	{ "socket", undo_socket, undo_socket_absent, TEARDOWN_STOP, false },
-	{ "keys", undo_keys, undo_keys_absent, TEARDOWN_ALL, false },
+	{ "keys", undo_keys, undo_keys_absent, TEARDOWN_GRACE, false },
 	{ "monitor", undo_monitor, undo_monitor_absent, TEARDOWN_STOP, false },
 	{ "tap", undo_tap, undo_tap_absent, TEARDOWN_STOP, false },
 	{ "table", undo_table, undo_table_absent, TEARDOWN_STOP, false },
@@ -62,7 +61,7 @@ const char *teardown_step_name(unsigned step)
 	return teardown_rows[step].kind;
 }
 
-enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool confirmed)
+enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool due)
 {
 	if (!(spec->flags & SPEC_DURABLE))
 		return TEARDOWN_ALL;
@@ -72,7 +71,7 @@ enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason,
 	case END_KEEPER_LOST:
 		return TEARDOWN_ALL;
 	case END_EXPIRED:
-		return confirmed || spec->disk_bytes == 0 ? TEARDOWN_ALL : TEARDOWN_STOP;
+		return due || spec->disk_bytes == 0 ? TEARDOWN_ALL : TEARDOWN_GRACE;
 	default:
 		return TEARDOWN_STOP;
 	}
@@ -240,6 +239,7 @@ int teardown_look(struct teardown *t, struct err *err)
 static void teardown_announce(struct teardown *t)
 {
 	char path[PATHS_SIZE];
+	char until[STR_INSTANT_SIZE];
 	struct status_record status;
 	struct err ignored;
 
@@ -247,6 +247,9 @@ static void teardown_announce(struct teardown *t)
 		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
 	(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s", status_reason_word(t->reason),
 			    t->text && t->text[0] ? " " : "", t->text ? t->text : "");
+	if (t->depth == TEARDOWN_GRACE && t->grace_until_s)
+		(void)journal_event(t->journal_fd, &ignored, "grace until=%s",
+				    str_from_instant(t->grace_until_s, until, sizeof(until)));
 	if (status_read(t->host, t->id, &status, &ignored) == 0) {
 		status.phase = STATUS_ENDING;
 		(void)status_write(t->host, t->id, &status, &ignored);

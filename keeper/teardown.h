@@ -23,7 +23,8 @@ struct keeper;
  */
 enum teardown_depth {
 	TEARDOWN_STOP, /* nothing runs any more; spec, deadline, journal, disk, keys and name stay */
-	TEARDOWN_ALL,  /* nothing stays but the receipt */
+	TEARDOWN_GRACE, /* the same for one whose date has come: its keys go too */
+	TEARDOWN_ALL,	/* nothing stays but the receipt */
 };
 
 struct teardown {
@@ -32,6 +33,7 @@ struct teardown {
 	enum teardown_depth depth;
 	uint32_t reason;  /* enum end_reason */
 	const char *text; /* the reason in words; NULL: none */
+	int64_t grace_until_s; /* TEARDOWN_GRACE: how long its disk is kept, for the receipt; 0: no grace */
 	struct keeper *
 		keeper; /* whose descriptors are to be closed on the way; NULL: a dead keeper's sandbox */
 
@@ -50,8 +52,8 @@ struct teardown {
 	unsigned residue; /* rows that left something */
 };
 
-/* How deep an end for this reason goes; confirmed: an expiry that isn't only a jump of the clock. */
-enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool confirmed);
+/* How deep an end for this reason goes; due: an expiry that isn't only a jump of the clock, and its grace is over. */
+enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool due);
 
 /* 0, or -1 with err: ERR_RESIDUE names what is still there. */
 int teardown_run(struct teardown *t, struct err *err);

@@ -119,7 +119,7 @@ int undo_console(struct teardown *t, struct err *err)
 	static const char *const names[] = { "console", MARKS_FILE, "status", "status.new" };
 	char path[PATHS_SIZE];
 
-	if (t->depth == TEARDOWN_STOP)
+	if (t->depth != TEARDOWN_ALL)
 		undo_save_console(t);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (undo_unlink(paths_run(t->host, t->id, names[i], path), err) < 0)

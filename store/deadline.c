@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ static bool deadline_is_time(int64_t time_s)
 
 int deadline_now(struct deadline_now *now, struct err *err)
 {
+	struct timex sync = { 0 }; /* only asks */
 	struct timespec real, boot;
 	ssize_t n;
 
@@ -42,6 +44,7 @@ int deadline_now(struct deadline_now *now, struct err *err)
 	memset(now, 0, sizeof(*now));
 	now->real_s = real.tv_sec;
 	now->boot_s = (uint64_t)boot.tv_sec;
+	now->synced = adjtimex(&sync) >= 0 && !(sync.status & STA_UNSYNC);
 	n = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", now->boot_id,
 			 sizeof(now->boot_id) - 1, err);
 	if (n < 0)
@@ -67,14 +70,16 @@ void deadline_observe(struct clock_record *clock, const struct deadline_now *now
 
 	if (fresh)
 		*clock = (struct clock_record){ .magic = CLOCK_MAGIC, .version = CLOCK_VERSION };
-	/* how long the host was off can't be known: the reaper runs after time synchronisation */
-	if (fresh || strncmp(clock->boot_id, now->boot_id, sizeof(clock->boot_id)) != 0 ||
-	    now->boot_s < clock->mark_boot_s) {
-		deadline_believe(clock, now);
-		return;
+	else if (strncmp(clock->boot_id, now->boot_id, sizeof(clock->boot_id)) != 0 ||
+		 now->boot_s < clock->mark_boot_s) {
+		/* at least so much time has gone by since the mark as this boot has lasted */
+		clock->mark_boot_s = 0;
+		clock->jump_boot_s = 0;
+		memcpy(clock->boot_id, now->boot_id, sizeof(clock->boot_id));
 	}
 	due = clock->mark_real_s + (int64_t)(now->boot_s - clock->mark_boot_s);
-	if (now->real_s <= due + DEADLINE_JUMP_S) {
+	if (fresh || now->real_s <= due + DEADLINE_JUMP_S ||
+	    (clock->mark_boot_s == 0 && now->synced)) {
 		deadline_believe(clock, now);
 		return;
 	}
@@ -134,24 +139,28 @@ struct deadline_verdict deadline_check(const struct deadline_record *rec,
 {
 	uint64_t elapsed = deadline_elapsed(rec, now);
 	bool mark_counts = !(rec->flags & DEADLINE_MARK_AHEAD);
-	int64_t real = now->real_s;
+	int64_t real = now->real_s, believed;
 	struct deadline_verdict v = { 0 };
 
 	if (mark_counts && clock->high_s > real)
 		real = clock->high_s;
+	believed = clock->jump_boot_s == 0 ? real : mark_counts ? clock->high_s : 0;
 	v.elapsed_left_s = elapsed < rec->granted_s ? rec->granted_s - elapsed : 0;
 	v.left_s = real < rec->deadline_s ? (uint64_t)(rec->deadline_s - real) : 0;
 	if (v.elapsed_left_s < v.left_s)
 		v.left_s = v.elapsed_left_s;
 	v.expired = v.left_s == 0;
-	v.confirmed = v.expired &&
-		      (v.elapsed_left_s == 0 || (mark_counts && clock->high_s >= rec->deadline_s) ||
-		       clock->jump_boot_s == 0);
+	v.confirmed = v.expired && (v.elapsed_left_s == 0 || believed >= rec->deadline_s);
 	if (elapsed > rec->granted_s)
 		v.over_s = elapsed - rec->granted_s;
-	if (v.confirmed && real > rec->deadline_s && (uint64_t)(real - rec->deadline_s) > v.over_s)
-		v.over_s = (uint64_t)(real - rec->deadline_s);
+	if (believed > rec->deadline_s && (uint64_t)(believed - rec->deadline_s) > v.over_s)
+		v.over_s = (uint64_t)(believed - rec->deadline_s);
 	return v;
+}
+
+bool deadline_is_due(const struct deadline_verdict *verdict, uint64_t grace_s)
+{
+	return verdict->confirmed && verdict->over_s >= grace_s;
 }
 
 int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec,

@@ -16,7 +16,11 @@
  * the clock set back doesn't help either.
  *
  * A clock that jumps forward through the date expires it at once, but the jump is not `confirmed` until the clock
- * has stayed there for DEADLINE_CONFIRM_S: a disk is only deleted on a confirmed expiry.
+ * has stayed there for DEADLINE_CONFIRM_S: a disk is only deleted on a confirmed expiry. How long a host was off can't be
+ * told from a clock that is wrong at boot, so that counts as a jump too, unless the kernel says that the clock is
+ * synchronised (adjtimex(2)).
+ *
+ * Grace: for so long after a confirmed expiry a disk stays, by the same two clocks.
  */
 #define DEADLINE_CONFIRM_S 3600
 #define DEADLINE_JUMP_S                                                                            \
@@ -27,15 +31,16 @@ struct deadline_now {
 	int64_t real_s;
 	uint64_t boot_s;
 	char boot_id[40];
+	bool synced; /* the kernel's word for it that the real clock follows a reference */
 };
 
 /* STATE_DIR/clock. */
 struct clock_record {
 	uint32_t magic; /* "MFCK" */
 	uint32_t version;
-	int64_t high_s;	     /* the latest real time that was believed */
-	int64_t mark_real_s; /* both clocks at the last believed look … */
-	uint64_t mark_boot_s;
+	int64_t high_s;	      /* the latest real time that was believed */
+	int64_t mark_real_s;  /* both clocks at the last believed look … */
+	uint64_t mark_boot_s; /* 0: none yet in this boot; mark_real_s is of an earlier one */
 	uint64_t
 		jump_boot_s; /* when a jump forward was first seen, in this boot; 0: none pending */
 	char boot_id[40];
@@ -47,7 +52,8 @@ struct deadline_verdict {
 	uint64_t left_s; /* 0 when expired: the smaller of both bounds */
 	uint64_t
 		elapsed_left_s; /* what the elapsed bound alone leaves; for a CLOCK_BOOTTIME timer */
-	uint64_t over_s; /* confirmed: how long ago it expired, by the bound that came first */
+	uint64_t over_s; /* confirmed: how long ago it expired, by the bound that came first; a jump
+			    that isn't believed yet adds nothing */
 };
 
 /* Read the clocks and the boot id. 0, or -1 with err. */
@@ -70,6 +76,9 @@ void deadline_account(struct deadline_record *rec, const struct deadline_now *no
 struct deadline_verdict deadline_check(const struct deadline_record *rec,
 				       const struct clock_record *clock,
 				       const struct deadline_now *now);
+
+/* Has the time come for what an expired sandbox keeps? Else, with a grace and expired, it is in its grace. Pure. */
+bool deadline_is_due(const struct deadline_verdict *verdict, uint64_t grace_s);
 
 /* Files. Reading gives ERR_NOT_FOUND when there is none. */
 int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec,

@@ -21,7 +21,8 @@ const char *entry_state_word(enum store_state state)
 	static const char *const words[] = {
 		[STORE_CREATING] = "creating", [STORE_RUNNING] = "running",
 		[STORE_ENDING] = "ending",     [STORE_STOPPED] = "stopped",
-		[STORE_EXPIRED] = "expired",   [STORE_BROKEN] = "broken",
+		[STORE_EXPIRED] = "expired",   [STORE_GRACE] = "grace",
+		[STORE_BROKEN] = "broken",
 	};
 
 	BUG_ON((size_t)state >= ARRAY_SIZE(words));
@@ -42,7 +43,7 @@ enum store_state entry_decide(const struct entry_facts *facts)
 	if (!facts->has_spec)
 		return STORE_BROKEN;
 	if (facts->expired)
-		return STORE_EXPIRED;
+		return facts->in_grace ? STORE_GRACE : STORE_EXPIRED;
 	/* a status of this boot without a holder of the lock: its keeper died before it could say why */
 	if (facts->has_status && facts->same_boot)
 		return STORE_BROKEN;
@@ -119,8 +120,16 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	facts.phase = entry->status.phase;
 	facts.same_boot = entry->has_status && strcmp(entry->status.boot_id, now.boot_id) == 0;
 	facts.durable = entry->has_spec && (entry->spec.flags & SPEC_DURABLE);
-	facts.expired =
-		entry->has_deadline && deadline_check(&entry->deadline, &clock, &now).expired;
+	if (entry->has_deadline) {
+		struct deadline_verdict verdict = deadline_check(&entry->deadline, &clock, &now);
+
+		facts.expired = verdict.expired;
+		/* not before its last run has been cleared away */
+		facts.in_grace = facts.durable && entry->spec.disk_bytes > 0 &&
+				 entry->spec.grace_s > 0 && !entry->has_status &&
+				 !deadline_is_due(&verdict, entry->spec.grace_s);
+		entry->over_s = verdict.over_s;
+	}
 	facts.has_ready = history.ready;
 	entry->state = entry_decide(&facts);
 	facts.lock_held = false;

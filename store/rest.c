@@ -18,9 +18,19 @@
 
 int rest_check(const struct store_entry *entry, struct err *err)
 {
+	char date[STR_INSTANT_SIZE];
+
 	switch (entry->at_rest) {
 	case STORE_STOPPED:
 		return 0;
+	case STORE_GRACE:
+		return err_set(
+			err, ERR_FAILED,
+			"its date has come, its disk is kept until %s; to bring it back: "
+			"mayfly renew %s --ttl DURATION --reason TEXT",
+			str_from_instant(entry->deadline.deadline_s + (int64_t)entry->spec.grace_s,
+					 date, sizeof(date)),
+			entry->spec.name);
 	case STORE_EXPIRED:
 		return err_set(err, ERR_FAILED, "its date has come");
 	default:
@@ -29,8 +39,8 @@ int rest_check(const struct store_entry *entry, struct err *err)
 	}
 }
 
-int rest_take(const struct host_config *host, const char *id, struct store_entry *entry,
-	      struct err *err)
+int rest_take(const struct host_config *host, const char *id, bool in_grace,
+	      struct store_entry *entry, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = REST_PAUSE_NS };
 	char path[PATHS_SIZE];
@@ -48,7 +58,8 @@ int rest_take(const struct host_config *host, const char *id, struct store_entry
 	}
 	if (fd < 0)
 		return err_set(err, ERR_FAILED, "it runs, or somebody is at it");
-	if (entry_load(host, id, entry, err) < 0 || rest_check(entry, err) < 0) {
+	if (entry_load(host, id, entry, err) < 0 ||
+	    (!(in_grace && entry->at_rest == STORE_GRACE) && rest_check(entry, err) < 0)) {
 		lock_unclaim(host, id, &fd);
 		return -1;
 	}
@@ -63,7 +74,12 @@ int rest_renew(const struct host_config *host, struct store_entry *entry, int64_
 	struct clock_record clock;
 	struct deadline_now now;
 	auto_fd journal = -1;
+	bool in_grace = entry->at_rest == STORE_GRACE;
 
+	if (in_grace && reason[0] == '\0')
+		return err_set(err, ERR_USAGE,
+			       "its date has come, only its grace keeps its disk: --reason has to "
+			       "say why it comes back");
 	if (deadline_now(&now, err) < 0 || deadline_clock(host, &now, false, &clock, err) < 0)
 		return -1;
 	deadline_grant(&fresh, &clock, &now, deadline_s);
@@ -72,9 +88,9 @@ int rest_renew(const struct host_config *host, struct store_entry *entry, int64_
 		return err_set(err, ERR_USAGE, "that date has come already");
 	/* who and why first: a longer life that nobody answers for must not exist */
 	journal = journal_open(host, entry->id, false, err);
-	if (journal < 0 ||
-	    journal_event(journal, err, "renewed until=%s by=%s reason=%s",
-			  str_from_instant(deadline_s, date, sizeof(date)), who, reason) < 0)
+	if (journal < 0 || journal_event(journal, err, "renewed until=%s by=%s%s reason=%s",
+					 str_from_instant(deadline_s, date, sizeof(date)), who,
+					 in_grace ? " from=grace" : "", reason) < 0)
 		return -1;
 	if (deadline_write(host, entry->id, &fresh, err) < 0) {
 		struct err ignored;

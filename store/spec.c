@@ -18,6 +18,7 @@
 #define SPEC_MEMORY_MAX	    (64ull << 30)
 #define SPEC_VCPUS_MAX	    8
 #define SPEC_CPU_WEIGHT_MAX 10000
+#define SPEC_GRACE_MAX_S    (3650ull * 86400)
 
 struct spec_text {
 	const char *what;
@@ -103,6 +104,8 @@ static int spec_check_numbers(const struct spec *spec, struct err *err)
 		return err_set(err, ERR_USAGE, "a sandbox has 1 to %d CPUs", SPEC_VCPUS_MAX);
 	if (spec->cpu_weight > SPEC_CPU_WEIGHT_MAX || spec->cpu_max_percent > SPEC_VCPUS_MAX * 100)
 		return err_set(err, ERR_USAGE, "spec: a CPU limit is out of range");
+	if (spec->grace_s > SPEC_GRACE_MAX_S)
+		return err_set(err, ERR_USAGE, "spec: the grace is too long");
 	if (spec->deadline_s <= 0 || spec->created_s <= 0)
 		return err_set(err, ERR_USAGE, "spec: no date");
 	return 0;

@@ -95,7 +95,8 @@ enum store_state {
 	STORE_ENDING,
 	STORE_STOPPED, /* durable, nothing runs, its date has not come */
 	STORE_EXPIRED, /* nothing runs, its date has come: reap takes it */
-	STORE_BROKEN,  /* half made, or its keeper is lost: reap takes it */
+	STORE_GRACE, /* the same, but its disk is kept for its grace: only a renewal brings it back */
+	STORE_BROKEN, /* half made, or its keeper is lost: reap takes it */
 };
 
 struct store_entry {
@@ -103,6 +104,7 @@ struct store_entry {
 	enum store_state state;
 	enum store_state at_rest; /* the same for who holds its lock, where nothing can run */
 	bool has_spec, has_deadline, has_status, has_end;
+	uint64_t over_s; /* how long ago its date came, as far as that is sure */
 	struct spec spec;
 	struct deadline_record deadline;
 	struct status_record status;

@@ -99,6 +99,7 @@ struct spec {
 
 	int64_t created_s;  /* seconds since the epoch */
 	int64_t deadline_s; /* the one absolute date, decided here */
+	uint64_t grace_s;   /* how long its disk is kept after that; 0: not at all */
 	uint64_t memory_bytes;
 	uint64_t disk_bytes; /* 0: changes live in the guest's tmpfs */
 	uint32_t vcpus;

@@ -48,6 +48,22 @@ static struct deadline_verdict look(struct world *w, int64_t real_s, uint64_t bo
 	return deadline_check(&w->rec, &w->clock, &now);
 }
 
+/* The same where the kernel says that the clock follows a reference. */
+static struct deadline_verdict look_synced(struct world *w, int64_t real_s, uint64_t boot_s,
+					   const char *boot_id)
+{
+	struct deadline_now now = at(real_s, boot_s, boot_id);
+
+	now.synced = true;
+	deadline_observe(&w->clock, &now);
+	return deadline_check(&w->rec, &w->clock, &now);
+}
+
+static bool is_due(struct deadline_verdict v, uint64_t grace_s)
+{
+	return deadline_is_due(&v, grace_s);
+}
+
 static void book(struct world *w, int64_t real_s, uint64_t boot_s, const char *boot_id)
 {
 	struct deadline_now now = at(real_s, boot_s, boot_id);
@@ -141,10 +157,132 @@ static void test_high_water_mark_after_reboot(void **state)
 	struct world w = granted();
 
 	(void)state;
-	/* the host was off past the date; somebody saw it; then the clock went back and it rebooted once more */
-	assert_true(look(&w, START + LIFE + 5, 30, "b").expired);
+	/* the host was off past the date; a right clock saw it; then it went back and the host rebooted once more */
+	assert_true(look_synced(&w, START + LIFE + 5, 30, "b").confirmed);
 	assert_true(look(&w, START + 60, 30, "c").expired);
 	assert_true(look(&w, START + 60, 30, "c").confirmed);
+}
+
+static void test_clock_ahead_at_boot(void **state)
+{
+	struct world w = granted();
+	struct deadline_verdict v;
+
+	(void)state;
+	/* off for days, or a clock that is wrong: nobody knows; unreachable, but nothing is destroyed */
+	v = look(&w, START + 10 * LIFE, 30, "b");
+	assert_true(v.expired);
+	assert_false(v.confirmed);
+	v = look(&w, START + 10 * LIFE + 3599, 30 + 3599, "b");
+	assert_false(v.confirmed);
+	v = look(&w, START + 10 * LIFE + 3600, 30 + 3600, "b");
+	assert_true(v.confirmed);
+	assert_int_equal(v.over_s, 9 * LIFE + 3600);
+
+	/* it was wrong: put right within the hour, it has left no mark */
+	w = granted();
+	assert_true(look(&w, START + 10 * LIFE, 30, "b").expired);
+	assert_false(look(&w, START + 150, 60, "b").expired);
+	assert_int_equal(w.clock.high_s, START + 150);
+
+	/* another reboot begins the hour anew; a clock that gets synchronised ends it */
+	w = granted();
+	assert_false(look(&w, START + 2 * LIFE, 3000, "b").confirmed);
+	assert_false(look(&w, START + 2 * LIFE + 1000, 1000, "c").confirmed);
+	assert_true(look_synced(&w, START + 2 * LIFE + 1010, 1010, "c").confirmed);
+	/* but within a boot its word is not enough for a leap */
+	assert_false(look_synced(&w, START + 20 * LIFE, 1020, "c").expired &&
+		     w.clock.jump_boot_s == 0);
+}
+
+static void test_short_reboot_is_believed(void **state)
+{
+	struct world w = granted();
+
+	(void)state;
+	(void)look(&w, START + LIFE - 60, UP + LIFE - 60, "a");
+	assert_true(look(&w, START + LIFE + 10, 20, "b").confirmed);
+}
+
+#define YEAR 31557600ll
+
+static void test_clock_off_by_years(void **state)
+{
+	static const int64_t wrong[] = {
+		0,	   86400,	    START - 30 * YEAR, START + 20 * YEAR,
+		1ll << 31, (1ll << 31) + 5, 1ll << 32,	       START + 130 * YEAR
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct world w = granted();
+		struct deadline_verdict v = look(&w, wrong[i], UP + 100, "a");
+
+		/* ahead: unreachable, nothing destroyed; behind: nothing changes */
+		assert_int_equal(v.expired, wrong[i] > START);
+		assert_false(v.confirmed);
+		assert_int_equal(v.over_s, 0);
+		/* put right, or not: the life that was granted ends when it ends */
+		assert_false(look(&w, START + 200, UP + 200, "a").expired);
+		v = look(&w, wrong[i], UP + LIFE + 5, "a");
+		assert_true(v.confirmed);
+		assert_int_equal(v.over_s, 4);
+	}
+}
+
+static void test_born_at_the_epoch(void **state)
+{
+	struct deadline_now now = at(20, 20, "a");
+	struct world w = { 0 };
+
+	(void)state;
+	deadline_observe(&w.clock, &now);
+	deadline_grant(&w.rec, &w.clock, &now, 20 + LIFE);
+	assert_false(look(&w, 30, 30, "a").expired);
+	/* the clock is put right: a leap of half a century ends it at once, and keeps its disk */
+	assert_true(look(&w, START, 40, "a").expired);
+	assert_false(look(&w, START + 10, 50, "a").confirmed);
+	assert_true(look(&w, START + LIFE, 50 + LIFE, "a").confirmed);
+}
+
+static void test_grace(void **state)
+{
+	struct world w = granted();
+	const uint64_t grace = 7 * 86400;
+
+	(void)state;
+	assert_false(is_due(look(&w, START + LIFE - 1, UP + LIFE - 1, "a"), 0));
+	assert_true(is_due(look(&w, START + LIFE, UP + LIFE, "a"), 0));
+	assert_false(is_due(look(&w, START + LIFE, UP + LIFE, "a"), grace));
+	assert_false(is_due(look(&w, START + LIFE + (int64_t)grace - 1, UP + LIFE + grace - 1, "a"),
+			    grace));
+	assert_true(is_due(look(&w, START + LIFE + (int64_t)grace, UP + LIFE + grace, "a"), grace));
+}
+
+static void test_grace_and_wrong_clocks(void **state)
+{
+	const uint64_t grace = 7 * 86400;
+	struct world w = granted();
+
+	(void)state;
+	/* set back by years, with a reboot between: what has elapsed counts, booked by who looks */
+	assert_false(is_due(look(&w, START + LIFE + 60, UP + LIFE + 60, "a"), grace));
+	book(&w, START - 10 * YEAR, UP + LIFE + 60, "a");
+	assert_false(is_due(look(&w, START - 10 * YEAR, 100, "b"), grace));
+	book(&w, START - 10 * YEAR, 100, "b");
+	assert_true(look(&w, START - 10 * YEAR, 200, "b").expired);
+	assert_true(is_due(look(&w, START - 10 * YEAR, grace + 200, "b"), grace));
+
+	/* a leap forward within the grace destroys nothing before it is confirmed, also after a reboot */
+	w = granted();
+	assert_false(is_due(look(&w, START + LIFE + 60, UP + LIFE + 60, "a"), grace));
+	assert_false(is_due(look(&w, START + 5 * YEAR, UP + LIFE + 120, "a"), grace));
+	assert_true(look(&w, START + 5 * YEAR, UP + LIFE + 120, "a").confirmed);
+	assert_true(is_due(look(&w, START + 5 * YEAR, UP + LIFE + 3720, "a"), grace));
+	w = granted();
+	assert_false(is_due(look(&w, START + LIFE + 60, UP + LIFE + 60, "a"), grace));
+	assert_false(is_due(look(&w, START + 5 * YEAR, 30, "b"), grace));
+	assert_true(is_due(look(&w, START + 5 * YEAR + 3600, 3630, "b"), grace));
 }
 
 static void test_jump_forward_waits_with_the_disk(void **state)
@@ -236,6 +374,12 @@ int main(void)
 		cmocka_unit_test(test_elapsed_over_boots),
 		cmocka_unit_test(test_booking_twice_counts_once),
 		cmocka_unit_test(test_high_water_mark_after_reboot),
+		cmocka_unit_test(test_clock_ahead_at_boot),
+		cmocka_unit_test(test_short_reboot_is_believed),
+		cmocka_unit_test(test_clock_off_by_years),
+		cmocka_unit_test(test_born_at_the_epoch),
+		cmocka_unit_test(test_grace),
+		cmocka_unit_test(test_grace_and_wrong_clocks),
 		cmocka_unit_test(test_jump_forward_waits_with_the_disk),
 		cmocka_unit_test(test_jump_forward_taken_back),
 		cmocka_unit_test(test_small_steps_are_believed),

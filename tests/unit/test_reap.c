@@ -30,12 +30,14 @@ static void test_reap_never_touches_the_held(void **state)
 					 .ran = bits & 8,
 					 .here = bits & 16,
 					 .expired = bits & 32,
-					 .confirmed = bits & 64,
+					 .due = bits & 64,
 					 .end = bits & 128 ? END_STOPPED : 0 };
 		assert_int_equal(reap_decide(&f, &reason), REAP_LEAVE);
 		f.overdue = true;
 		assert_int_equal(reap_decide(&f, &reason), REAP_KILL_THEN_ALL);
 		assert_int_equal(reason, END_EXPIRED);
+		f.grace = true; /* a keeper that hangs doesn't cost the disk its grace */
+		assert_int_equal(reap_decide(&f, &reason), REAP_KILL_THEN_GRACE);
 	}
 }
 
@@ -51,7 +53,7 @@ static void test_reap_keeps_only_what_may_stay(void **state)
 					.ran = bits & 8,
 					.here = bits & 16,
 					.expired = bits & 32,
-					.confirmed = bits & 64,
+					.due = bits & 64,
 					.other_boot = bits & 128,
 					.end = bits & 256 ? END_GUEST_POWEROFF : 0 };
 		enum reap_act act = reap_decide(&f, &reason);
@@ -62,12 +64,12 @@ static void test_reap_keeps_only_what_may_stay(void **state)
 			assert_int_equal(act, REAP_ALL);
 		/* nothing of this boot stays as it is */
 		if (f.here)
-			assert_true(act == REAP_STOP || act == REAP_ALL);
+			assert_true(act == REAP_STOP || act == REAP_GRACE || act == REAP_ALL);
 		/* a disk goes only on a confirmed expiry, with a lost keeper, or when there was never a sandbox */
-		if (f.has_spec && f.durable && f.has_disk && f.ran && f.expired && !f.confirmed &&
+		if (f.has_spec && f.durable && f.has_disk && f.ran && f.expired && !f.due &&
 		    !f.here)
-			assert_int_equal(act, REAP_LEAVE);
-		if (!f.here && f.has_spec && f.expired && f.confirmed)
+			assert_int_equal(act, REAP_BOOK);
+		if (!f.here && f.has_spec && f.expired && f.due)
 			assert_int_equal(act, REAP_ALL);
 		assert_true(reason > 0 && reason < END_REASONS);
 	}
@@ -97,12 +99,39 @@ static void test_reap_cases(void **state)
 		{ { .has_spec = 1, .durable = 1, .ran = 1, .here = 1, .end = END_DESTROYED },
 		  REAP_ALL,
 		  END_DESTROYED },
-		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1, .confirmed = 1 },
+		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1, .due = 1 },
 		  REAP_ALL,
 		  END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1 }, REAP_ALL, END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .has_disk = 1, .ran = 1, .expired = 1, .here = 1 },
-		  REAP_STOP,
+		  REAP_GRACE,
+		  END_EXPIRED },
+		/* in its grace: access goes once, then each minute is booked; unconfirmed: nothing but that */
+		{ { .has_spec = 1,
+		    .durable = 1,
+		    .has_disk = 1,
+		    .ran = 1,
+		    .expired = 1,
+		    .grace = 1,
+		    .end = END_STOPPED },
+		  REAP_GRACE,
+		  END_EXPIRED },
+		{ { .has_spec = 1,
+		    .durable = 1,
+		    .has_disk = 1,
+		    .ran = 1,
+		    .expired = 1,
+		    .grace = 1,
+		    .end = END_EXPIRED },
+		  REAP_BOOK,
+		  END_EXPIRED },
+		{ { .has_spec = 1,
+		    .durable = 1,
+		    .has_disk = 1,
+		    .ran = 1,
+		    .expired = 1,
+		    .end = END_STOPPED },
+		  REAP_BOOK,
 		  END_EXPIRED },
 	};
 
@@ -125,7 +154,7 @@ static void test_depth(void **state)
 		assert_int_equal(teardown_depth_for(&ephemeral, reason, false), TEARDOWN_ALL);
 	assert_int_equal(teardown_depth_for(&durable, END_DESTROYED, false), TEARDOWN_ALL);
 	assert_int_equal(teardown_depth_for(&durable, END_EXPIRED, true), TEARDOWN_ALL);
-	assert_int_equal(teardown_depth_for(&durable, END_EXPIRED, false), TEARDOWN_STOP);
+	assert_int_equal(teardown_depth_for(&durable, END_EXPIRED, false), TEARDOWN_GRACE);
 	assert_int_equal(teardown_depth_for(&durable, END_GUEST_POWEROFF, true), TEARDOWN_STOP);
 	assert_int_equal(teardown_depth_for(&durable, END_OOM, true), TEARDOWN_STOP);
 	assert_int_equal(teardown_depth_for(&durable, END_KEEPER_LOST, false), TEARDOWN_ALL);
@@ -185,6 +214,7 @@ static void test_entry_states(void **state)
 					 .has_ready = bits & 32,
 					 .durable = bits & 64,
 					 .expired = bits & 128,
+					 .in_grace = (bits & 192) == 192,
 					 .phase = STATUS_RUNNING };
 		enum store_state s = entry_decide(&f);
 
@@ -196,6 +226,8 @@ static void test_entry_states(void **state)
 		if (s == STORE_STOPPED)
 			assert_true(f.durable && f.has_spec && !f.expired &&
 				    !(f.has_status && f.same_boot));
+		if (s == STORE_GRACE)
+			assert_true(f.expired && f.durable && f.has_spec);
 		if (s == STORE_RUNNING)
 			assert_true(f.has_status);
 	}
