@@ -21,6 +21,7 @@
 #include "store/paths.h"
 #include "store/spec.h"
 #include "store/status.h"
+#include "store/totals.h"
 
 static gid_t steps_group(const struct keeper *k)
 {
@@ -37,6 +38,8 @@ static int steps_write_status(struct keeper *k, struct err *err)
 		return -1;
 	memcpy(k->status.boot_id, now.boot_id, sizeof(k->status.boot_id));
 	k->status.phase = STATUS_CREATING;
+	k->status.vcpus = k->spec.vcpus;
+	k->status.memory_mib = (uint32_t)(k->spec.memory_bytes >> 20);
 	k->status.keeper_pid = getpid();
 	k->status.keeper_start = status_process_start(getpid());
 	return status_write(&k->spec.host, k->spec.id, &k->status, err);
@@ -131,6 +134,9 @@ int steps_name(struct keeper *k, struct err *err)
 	(void)snprintf(target, sizeof(target), "../sandboxes/%s", k->spec.id);
 	if (steps_name_dangles(path))
 		(void)unlink(path);
+	/* from here on it counts; of a name that is taken symlink(2) tells */
+	if (access(path, F_OK) < 0 && totals_check(&k->spec, TOTALS_KEPT, err) < 0)
+		return -1;
 	if (symlink(target, path) < 0 && errno == EEXIST)
 		return err_set(err, ERR_EXISTS, "a sandbox named %s exists already", k->spec.name);
 	if (steps_name_dangles(path))

@@ -22,6 +22,7 @@
 #include "store/lock.h"
 #include "store/paths.h"
 #include "store/spec.h"
+#include "store/totals.h"
 #include "store/status.h"
 
 /* ---- slot ---- */
@@ -100,7 +101,8 @@ int steps_slot(struct keeper *k, struct err *err)
 	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
 	uint32_t wanted = k->spec.wanted_slot, slot = wanted ? wanted - 1 : 0;
 	uint32_t end = wanted ? wanted : k->spec.host.slot_count;
-	int got = claim < 0 ? -1 : 0;
+	/* who has a slot counts */
+	int got = claim < 0 || totals_check(&k->spec, TOTALS_RUNNING, err) < 0 ? -1 : 0;
 
 	/* one that a stop cut short left in its name, since the name must lead to one alone */
 	for (uint32_t own = 0; k->again && got == 0 && own < k->spec.host.slot_count; own++)

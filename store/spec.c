@@ -90,6 +90,11 @@ static int spec_check_ports(const struct spec *spec, struct err *err)
 		    port->host_port == 0 || port->guest_port == 0)
 			return err_set(err, ERR_USAGE, "spec: bad published port");
 	}
+	if (spec->n_egress > SPEC_MAX_EGRESS)
+		return err_set(err, ERR_USAGE, "spec: too many networks to send to");
+	for (uint32_t i = 0; i < spec->n_egress; i++)
+		if (spec->egress[i].prefix > 128)
+			return err_set(err, ERR_USAGE, "spec: a network to send to is none");
 	if (spec->wanted_slot > spec->host.slot_count)
 		return err_set(err, ERR_USAGE, "spec: the wanted address is out of the pool");
 	return 0;

@@ -80,6 +80,8 @@ struct status_record {
 	uint32_t slot;
 	uint32_t tap_ifindex;
 	uint32_t phase; /* enum status_phase */
+	/* what it runs with; its spec may have been changed since, for the next start */
+	uint32_t vcpus, memory_mib;
 	uint32_t reserved;
 	int64_t ready_at_s;
 	char cgroup[SPEC_PATH_SIZE]; /* absolute path of the monitor's cgroup, "" without one */

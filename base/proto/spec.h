@@ -25,8 +25,17 @@
 #define SPEC_PEOPLE_SIZE   16384
 #define SPEC_REASON_SIZE   200
 #define SPEC_DIGEST_SIZE   32
+#define SPEC_MAX_EGRESS	   16
 #define SPEC_MAX_NOTICES   8
 #define SPEC_HOOK_MAX_S	   600
+
+/* What all sandboxes of the host together may have ([policy] total_…); 0: as much as there is. store/totals.h counts. */
+struct host_totals {
+	uint32_t sandboxes;  /* those that have a name, running or not */
+	uint32_t cpus;	     /* of those that run */
+	uint32_t memory_mib; /* the same */
+	uint32_t disk_mib;   /* of all */
+};
 
 /* What the site's configuration says about the host. `mayfly-keeper --host-up`, `--reap` … get this alone. */
 struct host_config {
@@ -45,6 +54,7 @@ struct host_config {
 	uint32_t mark_base;	 /* marks mark_base … mark_base + slot_count - 1 are ours */
 	uint32_t mark_mask;	 /* (mark & mark_mask) == mark_base for all of them */
 	uint32_t stop_timeout_s; /* how long a graceful stop may take before cgroup.kill */
+	struct host_totals totals;
 	uint32_t notices_s[SPEC_MAX_NOTICES]; /* before the date, each less than the last; 0 ends */
 	uint32_t hook_timeout_s;	      /* 1 … SPEC_HOOK_MAX_S, where there is a hook */
 	char hook[SPEC_PATH_SIZE];	      /* told of notices, renewals and ends; "": none */
@@ -60,6 +70,10 @@ enum spec_flags {
 	SPEC_RESTART = 1u << 3, /* start it again after a reboot of the host, before its date */
 	SPEC_KERNEL_VOUCHED = 1u << 4, /* a digest beside the file said the same as ours */
 	SPEC_IMAGE_VOUCHED = 1u << 5,
+	/* it reaches what egress says and nothing else outside; without: all that the host lets it */
+	SPEC_EGRESS_LIMITED = 1u << 6,
+	SPEC_EGRESS_ASKED =
+		1u << 7, /* by its own request; else by the site's policy, of each start */
 };
 
 enum spec_protocol {
@@ -73,6 +87,14 @@ struct spec_port {
 	uint16_t host_port;  /* host byte order, 1 … 65535 */
 	uint16_t guest_port; /* the same */
 	uint8_t address[16]; /* where the host listens: IPv6, or IPv4-mapped */
+};
+
+/* A network that a sandbox may send to. */
+struct spec_egress {
+	uint8_t address[16]; /* IPv6, or IPv4-mapped; no bit behind the prefix */
+	uint8_t prefix;	     /* 0 … 128; 96 more than an IPv4 one's */
+	uint8_t pad;
+	uint16_t port; /* of TCP and UDP alone, host byte order; 0: everything */
 };
 
 /* A token bucket (launch.h carries the same). 0 in a rate: no limit; in a burst: one second's worth. */
@@ -111,6 +133,9 @@ struct spec {
 	/* the monitor's own limits: what the guest receives, what it sends, and all its disks together */
 	struct spec_rate net_rx_rate, net_tx_rate, disk_rate;
 	struct spec_port ports[SPEC_MAX_PORTS];
+	struct spec_egress egress[SPEC_MAX_EGRESS];
+	uint32_t n_egress;
+	uint32_t pad3;
 	char reason[SPEC_REASON_SIZE]; /* why it is there, one line; "" */
 	char labels[SPEC_LABELS_SIZE]; /* lines KEY=VALUE, sorted by key; "" */
 

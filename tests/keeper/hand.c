@@ -125,6 +125,14 @@ static bool set(const char *key, const char *value)
 		spec.host.uid_base = (uint32_t)strtoul(value, NULL, 10);
 	else if (strcmp(key, "publish") == 0)
 		return publish(value);
+	else if (strcmp(key, "memory") == 0)
+		spec.memory_bytes = strtoull(value, NULL, 10);
+	else if (strcmp(key, "cpus") == 0)
+		spec.vcpus = (uint32_t)atoi(value);
+	else if (strcmp(key, "totals") == 0) /* sandboxes:cpus:memory:disk, in MiB */
+		return sscanf(value, "%u:%u:%u:%u", &spec.host.totals.sandboxes,
+			      &spec.host.totals.cpus, &spec.host.totals.memory_mib,
+			      &spec.host.totals.disk_mib) == 4;
 	else if (strcmp(key, "notices") == 0)
 		return notices(value);
 	else if (strcmp(key, "hook_timeout") == 0)

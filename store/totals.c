@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "store/totals.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/status.h"
+#include "store/store.h"
+
+#define TOTALS_MIB (1ull << 20)
+
+static uint64_t totals_mib(uint64_t bytes)
+{
+	return (bytes + TOTALS_MIB - 1) / TOTALS_MIB;
+}
+
+/* The numbers alone: what comes behind them in a spec is large, and secret. */
+static bool totals_read_spec(int names, const char *name, struct spec *spec)
+{
+	char path[STR_NAME_MAX + 8];
+	auto_fd fd = -1;
+	const ssize_t size = offsetof(struct spec, reason);
+
+	(void)snprintf(path, sizeof(path), "%.*s/spec", STR_NAME_MAX, name);
+	fd = openat(names, path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, spec, (size_t)size, 0) == size && spec->magic == SPEC_MAGIC &&
+	       spec->version == SPEC_VERSION && spec->size == sizeof(*spec);
+}
+
+static int totals_kept(const struct host_config *host, const char *id, struct totals *totals,
+		       struct err *err)
+{
+	static struct spec spec;
+	char path[PATHS_SIZE];
+	DIR *dir = opendir(paths_state(host, "names", path));
+	struct dirent *d;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
+	while ((d = readdir(dir))) {
+		bool read;
+
+		/* one that leads nowhere is nobody's */
+		if (d->d_name[0] == '.' || faccessat(dirfd(dir), d->d_name, F_OK, 0) < 0)
+			continue;
+		read = totals_read_spec(dirfd(dir), d->d_name, &spec);
+		if (read && strncmp(spec.id, id, ID_LEN) == 0)
+			continue;
+		totals->sandboxes++;
+		totals->disk_mib += read ? totals_mib(spec.disk_bytes) : 0;
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+/* A slot whose lock nobody holds is in quarantine, and nothing runs in it. */
+static int totals_running(const struct host_config *host, const char *id, struct totals *totals,
+			  struct err *err)
+{
+	char path[PATHS_SIZE], slot[PATHS_SIZE];
+	DIR *dir = opendir(paths_run_dir(host, "slots", path));
+	struct dirent *d;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
+	while ((d = readdir(dir))) {
+		char holder[ID_SIZE] = "", *end;
+		struct status_record status;
+		struct err ignored;
+		unsigned long number = strtoul(d->d_name, &end, 10);
+
+		if (end == d->d_name || *end != '\0' ||
+		    !lock_is_held(paths_slot(host, (uint32_t)number, slot)) ||
+		    fd_read_file(AT_FDCWD, slot, holder, ID_LEN, &ignored) != ID_LEN ||
+		    strcmp(holder, id) == 0 || status_read(host, holder, &status, &ignored) < 0)
+			continue;
+		totals->cpus += status.vcpus;
+		totals->memory_mib += status.memory_mib;
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+int totals_look(const struct host_config *host, const char *id, unsigned kinds,
+		struct totals *totals, struct err *err)
+{
+	*totals = (struct totals){ 0 };
+	if ((kinds & TOTALS_KEPT) && totals_kept(host, id, totals, err) < 0)
+		return -1;
+	return (kinds & TOTALS_RUNNING) ? totals_running(host, id, totals, err) : 0;
+}
+
+const char *totals_size(uint64_t mib, char out[TOTALS_SIZE_TEXT])
+{
+	static const char units[] = "MGT";
+	unsigned unit = 0;
+
+	while (mib > 0 && mib % 1024 == 0 && units[unit + 1]) {
+		mib /= 1024;
+		unit++;
+	}
+	(void)snprintf(out, TOTALS_SIZE_TEXT, "%llu%c", (unsigned long long)mib, units[unit]);
+	return out;
+}
+
+static int totals_refuse(struct err *err, const char *key, uint64_t limit, uint64_t wanted,
+			 uint64_t taken)
+{
+	return err_set(err, ERR_FAILED, "[policy] %s = %llu refuses %llu more: %llu are taken", key,
+		       (unsigned long long)limit, (unsigned long long)wanted,
+		       (unsigned long long)taken);
+}
+
+static int totals_refuse_size(struct err *err, const char *key, uint64_t limit, uint64_t wanted,
+			      uint64_t taken)
+{
+	char limit_text[TOTALS_SIZE_TEXT], wanted_text[TOTALS_SIZE_TEXT],
+		taken_text[TOTALS_SIZE_TEXT];
+
+	return err_set(err, ERR_FAILED, "[policy] %s = \"%s\" refuses %s more: %s are taken", key,
+		       totals_size(limit, limit_text), totals_size(wanted, wanted_text),
+		       totals_size(taken, taken_text));
+}
+
+int totals_decide(const struct spec *spec, unsigned kinds, const struct totals *totals,
+		  struct err *err)
+{
+	const struct host_totals *may = &spec->host.totals;
+	uint64_t memory = totals_mib(spec->memory_bytes), disk = totals_mib(spec->disk_bytes);
+
+	if ((kinds & TOTALS_KEPT) && may->sandboxes && totals->sandboxes >= may->sandboxes)
+		return totals_refuse(err, "total_sandboxes", may->sandboxes, 1, totals->sandboxes);
+	if ((kinds & TOTALS_KEPT) && may->disk_mib && disk > 0 &&
+	    totals->disk_mib + disk > may->disk_mib)
+		return totals_refuse_size(err, "total_disk", may->disk_mib, disk, totals->disk_mib);
+	if ((kinds & TOTALS_RUNNING) && may->cpus && totals->cpus + spec->vcpus > may->cpus)
+		return totals_refuse(err, "total_cpus", may->cpus, spec->vcpus, totals->cpus);
+	if ((kinds & TOTALS_RUNNING) && may->memory_mib &&
+	    totals->memory_mib + memory > may->memory_mib)
+		return totals_refuse_size(err, "total_memory", may->memory_mib, memory,
+					  totals->memory_mib);
+	return 0;
+}
+
+int totals_check(const struct spec *spec, unsigned kinds, struct err *err)
+{
+	const struct host_totals *may = &spec->host.totals;
+	struct totals totals;
+
+	if (!may->sandboxes && !may->disk_mib)
+		kinds &= ~(unsigned)TOTALS_KEPT;
+	if (!may->cpus && !may->memory_mib)
+		kinds &= ~(unsigned)TOTALS_RUNNING;
+	if (totals_look(&spec->host, spec->id, kinds, &totals, err) < 0)
+		return -1;
+	return totals_decide(spec, kinds, &totals, err);
+}
