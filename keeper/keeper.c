@@ -151,9 +151,9 @@ static int keeper_live(struct keeper *k)
 		life_stay(k, LIFE_RUNNING, 0);
 	if (rc == 0)
 		life_stay(k, LIFE_STOPPING, k->life.patience_s * 1000);
-	if (k->lock_fd < 0) { /* nothing is ours: somebody else has this id */
+	if (k->lock_fd < 0) {		     /* nothing is ours: somebody else has this id */
+		log_error("%s", cause.text); /* first: who is told may end us */
 		progress_tell(k, CTL_ERROR, (uint32_t)cause.code, cause.text);
-		log_error("%s", cause.text);
 		return cause.code;
 	}
 	if (rc < 0)
@@ -213,8 +213,8 @@ int keeper_run(const struct keeper_options *options)
 			keeper_leave_cgroup(&k);
 	}
 	if (rc < 0) {
-		progress_tell(&k, CTL_ERROR, (uint32_t)err.code, err.text);
 		log_error("%s", err.text);
+		progress_tell(&k, CTL_ERROR, (uint32_t)err.code, err.text);
 		return err.code;
 	}
 	return keeper_live(&k);
