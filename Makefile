@@ -289,7 +289,7 @@ bench: root deps
 chaos: root deps
 	$(Q)$(MAKE) --no-print-directory all guest tools
 	$(Q)tests/support/apart tests/chaos/kills
-	$(Q)tests/support/apart tests/chaos/faults
+	$(Q)tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json
 	$(Q)tests/support/apart tests/chaos/storm
 
 .PHONY: man
