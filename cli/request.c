@@ -201,6 +201,7 @@ static int take_names(const struct request *request, const struct config *config
 
 static int make_keys(struct spec *spec, struct err *err)
 {
+	char fingerprint[SSHKEY_FINGERPRINT_SIZE];
 	struct sshkey key;
 	int rc = -1;
 
@@ -208,6 +209,8 @@ static int make_keys(struct spec *spec, struct err *err)
 		goto out;
 	(void)str_copy(spec->host_key, sizeof(spec->host_key), key.private_pem);
 	(void)str_copy(spec->host_key_public, sizeof(spec->host_key_public), key.public_line);
+	sshkey_fingerprint(key.public_line, fingerprint);
+	(void)str_copy(spec->host_key_sha256, sizeof(spec->host_key_sha256), fingerprint);
 	rc = 0;
 	if (spec->authorized_keys[0] != '\0')
 		goto out;

@@ -162,11 +162,16 @@ static int bringup_step(struct keeper *k, unsigned i, struct err *err)
 	    journal_intent(k->journal_fd, step->kind, step->object(k), err) < 0)
 		return -1;
 	inject_point(inject_bringup(i, 1));
+	k->identity[0] = '\0';
 	if (!skip && (there ? step->again : step->run)(k, err) < 0) {
 		bringup_explain(k, step->name, err);
 		return err_wrap(err, "%s", step->name);
 	}
 	inject_point(inject_bringup(i, 2));
+	if (k->identity[0] &&
+	    journal_fact(k->journal_fd, err, step->kind, step->object(k), "%s", k->identity) < 0)
+		return -1;
+	inject_point(inject_bringup(i, 3));
 	return 0;
 }
 

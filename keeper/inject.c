@@ -17,7 +17,7 @@
 #include "keeper/bringup.h"
 #include "keeper/teardown.h"
 
-#define BRINGUP_PHASES	3
+#define BRINGUP_PHASES	4
 #define TEARDOWN_PHASES 2
 
 unsigned inject_bringup(unsigned step, unsigned phase)
@@ -102,7 +102,7 @@ unsigned inject_count(void)
 
 const char *inject_name(unsigned n, char *buf, unsigned size)
 {
-	static const char *const up[BRINGUP_PHASES] = { "before", "intended", "made" };
+	static const char *const up[BRINGUP_PHASES] = { "before", "intended", "made", "told" };
 	static const char *const down[TEARDOWN_PHASES] = { "before", "undone" };
 	unsigned i = n - 1, ups = bringup_steps() * BRINGUP_PHASES;
 

@@ -5,8 +5,8 @@
 
 /*
  * Deaths on demand, only in the test build (MAYFLY_INJECT): the keeper kills itself, its monitor or both at a numbered point. The points are
- * the rows of the bring-up table (before a step, between its intent and its making, after it) and of the teardown
- * table (before and after a step).
+ * the rows of the bring-up table (before a step, between its intent and its making, between that and its fact, after it)
+ * and of the teardown table (before and after a step).
  */
 #ifdef MAYFLY_INJECT
 enum inject_victims {
@@ -29,7 +29,7 @@ static inline void inject_point(unsigned n)
 }
 #endif
 
-unsigned inject_bringup(unsigned step, unsigned phase);	 /* phase 0 … 2 */
+unsigned inject_bringup(unsigned step, unsigned phase);	 /* phase 0 … 3 */
 unsigned inject_teardown(unsigned step, unsigned phase); /* phase 0 … 1 */
 
 #endif

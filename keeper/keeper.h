@@ -26,6 +26,8 @@
  * names and the kernel's state), but closes what it holds.
  */
 
+#define KEEPER_IDENTITY_SIZE 320
+
 /* Where the life of a sandbox is; life.c has the table of state × event. */
 enum life_state {
 	LIFE_LAUNCHING, /* the monitor prepares itself */
@@ -61,6 +63,8 @@ struct keeper {
 
 	/* claimed */
 	int lock_fd, slot_fd, journal_fd;
+	char identity
+		[KEEPER_IDENTITY_SIZE]; /* of what the step at hand has made, for its fact; "": it has none */
 	uint32_t slot;
 	struct slot_plan plan;
 	struct deadline_record deadline;

@@ -3,6 +3,7 @@
 #include "keeper/ruleset.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -110,6 +111,8 @@ static int on_table(struct nl_msg *msg, void *arg)
 		return NL_OK;
 	if (attrs[NFTA_TABLE_FLAGS])
 		table->flags = ntohl(nla_get_u32(attrs[NFTA_TABLE_FLAGS]));
+	if (attrs[NFTA_TABLE_HANDLE])
+		table->handle = be64toh(nla_get_u64(attrs[NFTA_TABLE_HANDLE]));
 	if (attrs[NFTA_TABLE_USERDATA])
 		read_comment(attrs[NFTA_TABLE_USERDATA], table->comment, sizeof(table->comment));
 	return NL_OK;

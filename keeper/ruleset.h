@@ -26,6 +26,7 @@ int ruleset_run(struct nft_ctx *ctx, const char *commands, const char *what, str
 
 struct ruleset_table {
 	uint32_t flags; /* NFT_TABLE_F_… */
+	uint64_t handle;
 	char comment[128];
 };
 

@@ -9,7 +9,19 @@
 /* Size of the console file: struct launch_ring and the ring. */
 #define STEPS_CONSOLE_BYTES 65536
 
-/* What the rows of the bring-up table do. 0, or -1 with err; what a failed one has made, teardown finds. */
+/*
+ * What the rows of the bring-up table do. 0, or -1 with err; what a failed one has made, teardown finds. One that makes
+ * an object leaves what the kernel told of it in k->identity (steps_identity), which becomes the journal's fact.
+ */
+
+/* "key=value key=value", no longer than KEEPER_IDENTITY_SIZE. */
+void steps_identity(struct keeper *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "dev=N ino=N" of a file, behind what is in k->identity, with prefix in front of both words. 0, or -1 with err. */
+int steps_identity_file(struct keeper *k, const char *prefix, int fd, struct err *err);
+/* The monitor's namespaces and files. */
+void steps_identity_monitor(struct keeper *k);
+/* The fact of the run directory, of the keeper and of the boot. 0, or -1 with err. */
+int steps_fact_run(struct keeper *k, struct err *err);
 
 /* steps_files.c */
 int steps_claim(struct keeper *k, struct err *err);

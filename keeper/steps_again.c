@@ -63,8 +63,10 @@ int steps_journal_again(struct keeper *k, struct err *err)
 	    log_keep(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir), err) < 0)
 		return -1;
 	log_note("starting again");
-	return journal_event(k->journal_fd, err, "starting name=%s until=%s", k->spec.name,
-			     str_from_instant(k->deadline.deadline_s, date, sizeof(date)));
+	if (journal_event(k->journal_fd, err, "starting name=%s until=%s", k->spec.name,
+			  str_from_instant(k->deadline.deadline_s, date, sizeof(date))) < 0)
+		return -1;
+	return steps_fact_run(k, err);
 }
 
 /* A link that a crash of the host lost is made again. */

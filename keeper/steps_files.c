@@ -109,16 +109,28 @@ int steps_journal(struct keeper *k, struct err *err)
 	log_note("created by %s, until %s", k->spec.owner, date);
 	if (stat(dir, &st) < 0)
 		return err_sys(err, "can't look at %s", dir);
-	return journal_fact(k->journal_fd, err, "state", k->spec.id, "dev=%llu ino=%llu path=%s",
-			    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, dir);
+	if (journal_fact(k->journal_fd, err, "state", k->spec.id, "dev=%llu ino=%llu path=%s",
+			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, dir) < 0)
+		return -1;
+	return steps_fact_run(k, err);
 }
 
-/* A link that leads nowhere (or none): a crash of the host can leave one of a sandbox that is gone. */
-static bool steps_name_dangles(const char *path)
+/* A link that leads nowhere (or none): a crash of the host can leave one of a sandbox that is gone. One whose run directory
+ * is there is a sandbox's of which not everything could be removed. */
+static bool steps_name_dangles(const struct keeper *k, const char *path)
 {
+	char target[PATHS_SIZE], run[PATHS_SIZE];
 	struct stat st;
+	ssize_t n;
 
-	return stat(path, &st) < 0 && errno == ENOENT;
+	if (stat(path, &st) == 0 || errno != ENOENT)
+		return false;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < ID_LEN)
+		return true;
+	target[n] = '\0';
+	return !id_is_valid(target + n - ID_LEN) ||
+	       access(paths_run(&k->spec.host, target + n - ID_LEN, NULL, run), F_OK) < 0;
 }
 
 /* symlink(2) is what makes a name unique; under claim.lock, so that a link just made isn't taken for one that leads
@@ -126,21 +138,24 @@ static bool steps_name_dangles(const char *path)
 int steps_name(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE], target[64];
+	struct stat st;
 	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
 
 	if (claim < 0)
 		return -1;
 	(void)paths_name(&k->spec.host, k->spec.name, path);
 	(void)snprintf(target, sizeof(target), "../sandboxes/%s", k->spec.id);
-	if (steps_name_dangles(path))
+	if (steps_name_dangles(k, path))
 		(void)unlink(path);
 	/* from here on it counts; of a name that is taken symlink(2) tells */
 	if (access(path, F_OK) < 0 && totals_check(&k->spec, TOTALS_KEPT, err) < 0)
 		return -1;
 	if (symlink(target, path) < 0 && errno == EEXIST)
 		return err_set(err, ERR_EXISTS, "a sandbox named %s exists already", k->spec.name);
-	if (steps_name_dangles(path))
-		return err_set(err, ERR_FAILED, "can't make %s", path);
+	if (lstat(path, &st) < 0)
+		return err_sys(err, "can't look at %s", path);
+	steps_identity(k, "dev=%llu ino=%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
 	return steps_sync(paths_state(&k->spec.host, "names", path), err);
 }
 
@@ -154,18 +169,16 @@ int steps_deadline(struct keeper *k, struct err *err)
 int steps_disk(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE];
-	struct stat st;
 
 	if (k->spec.disk_bytes == 0)
 		return 0;
 	k->disk_fd = open(paths_sandbox(&k->spec.host, k->spec.id, "disk", path),
 			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (k->disk_fd < 0 || fstat(k->disk_fd, &st) < 0)
+	if (k->disk_fd < 0)
 		return err_sys(err, "can't make %s", path);
-	if (journal_fact(k->journal_fd, err, "disk", k->spec.id, "dev=%llu ino=%llu bytes=%llu",
-			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-			 (unsigned long long)k->spec.disk_bytes) < 0)
+	if (steps_identity_file(k, "", k->disk_fd, err) < 0)
 		return -1;
+	steps_identity(k, "bytes=%llu", (unsigned long long)k->spec.disk_bytes);
 	return mke2fs_start(&k->mke2fs, path, k->disk_fd, k->spec.disk_bytes, k->cgroup_fd, err);
 }
 
@@ -182,7 +195,7 @@ int steps_format(struct keeper *k, struct err *err)
 
 /* ---- keys, console ---- */
 
-/* Whom it lets in: what a receipt can be asked about years later. */
+/* Whom it lets in: what a receipt can be asked about years later. They open nothing once the keys are gone. */
 static int steps_people(struct keeper *k, struct err *err)
 {
 	const char *line = k->spec.people;
@@ -202,31 +215,43 @@ static int steps_people(struct keeper *k, struct err *err)
 	return rc;
 }
 
+/* Into the file `name` below dir, and who it is. */
+static int steps_key_file(struct keeper *k, const char *dir, const char *name, const char *prefix,
+			  const char *text, struct err *err)
+{
+	auto_fd dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mode_t mode = strcmp(name, "ssh-key") == 0 ? 0600 : 0644;
+	auto_fd fd = -1;
+
+	if (dir_fd < 0)
+		return err_sys(err, "can't open %s", dir);
+	if (fd_replace_file(dir_fd, name, mode, text, strlen(text), err) < 0)
+		return -1;
+	fd = openat(dir_fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_sys(err, "can't open %s/%s", dir, name)
+		      : steps_identity_file(k, prefix, fd, err);
+}
+
 int steps_keys(struct keeper *k, struct err *err)
 {
 	char dir[PATHS_SIZE], line[STR_NAME_MAX + sizeof(k->spec.host_key_public) + 4];
-	auto_fd fd = open(paths_sandbox(&k->spec.host, k->spec.id, NULL, dir),
-			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int n = snprintf(line, sizeof(line), "%s %s\n", k->spec.name, k->spec.host_key_public);
 
-	if (fd < 0)
-		return err_sys(err, "can't open %s", dir);
+	(void)snprintf(line, sizeof(line), "%s %s\n", k->spec.name, k->spec.host_key_public);
+	(void)paths_sandbox(&k->spec.host, k->spec.id, NULL, dir);
 	if (steps_people(k, err) < 0)
 		return -1;
-	if (k->spec.client_key[0] && fd_replace_file(fd, "ssh-key", 0600, k->spec.client_key,
-						     strlen(k->spec.client_key), err) < 0)
+	if (k->spec.host_key_sha256[0])
+		steps_identity(k, "host-key=%s", k->spec.host_key_sha256);
+	if (k->spec.client_key[0] &&
+	    steps_key_file(k, dir, "ssh-key", "ssh-key-", k->spec.client_key, err) < 0)
 		return -1;
 	if (k->spec.host_key_public[0] == '\0')
 		return 0;
-	if (fd_replace_file(fd, "known_hosts", 0644, line, (size_t)n, err) < 0)
+	if (steps_key_file(k, dir, "known_hosts", "known-hosts-", line, err) < 0)
 		return -1;
-	/* the group may log in, but not look into the state directory */
-	fd_close(&fd);
-	fd = open(paths_run(&k->spec.host, k->spec.id, NULL, dir),
-		  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, "can't open %s", dir);
-	return fd_replace_file(fd, "known_hosts", 0644, line, (size_t)n, err);
+	/* the group may log in, but not look into the state directory; goes with the run directory */
+	(void)paths_run(&k->spec.host, k->spec.id, NULL, dir);
+	return steps_key_file(k, dir, "known_hosts", "run-known-hosts-", line, err);
 }
 
 int steps_console(struct keeper *k, struct err *err)
@@ -243,6 +268,5 @@ int steps_console(struct keeper *k, struct err *err)
 		return err_sys(err, "can't give %s to group %s", path, k->spec.host.group);
 	if (marks_make(&k->spec.host, k->spec.id, steps_group(k), err) < 0)
 		return -1;
-	return journal_fact(k->journal_fd, err, "console", k->spec.id, "bytes=%d path=%s",
-			    STEPS_CONSOLE_BYTES, path);
+	return steps_identity_file(k, "", k->console_fd, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 #include <fcntl.h>
+#include <netinet/in.h> /* in front of linux/netfilter.h, which gives way to it */
+#include <linux/netfilter.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,7 +18,9 @@
 #include "keeper/gate.h"
 #include "keeper/link.h"
 #include "keeper/plan.h"
+#include "keeper/portdiag.h"
 #include "keeper/progress.h"
+#include "keeper/ruleset.h"
 #include "keeper/steps.h"
 #include "store/journal.h"
 #include "store/lock.h"
@@ -97,7 +101,7 @@ static int steps_taken(const struct keeper *k, uint32_t slot, struct err *err)
 
 int steps_slot(struct keeper *k, struct err *err)
 {
-	char path[PATHS_SIZE];
+	char path[PATHS_SIZE], address[PLAN_ADDRESS_SIZE];
 	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
 	uint32_t wanted = k->spec.wanted_slot, slot = wanted ? wanted - 1 : 0;
 	uint32_t end = wanted ? wanted : k->spec.host.slot_count;
@@ -119,8 +123,9 @@ int steps_slot(struct keeper *k, struct err *err)
 			       "all %u slots are in use or in quarantine; run: mayfly reap",
 			       k->spec.host.slot_count);
 	k->status.slot = k->slot;
-	return journal_fact(k->journal_fd, err, "slot", k->spec.id, "number=%u uid=%u mark=0x%x",
-			    k->slot, k->plan.uid, k->plan.mark);
+	steps_identity(k, "number=%u uid=%u mark=0x%x address=%s", k->slot, k->plan.uid,
+		       k->plan.mark, plan_ipv4_text(k->plan.guest_ipv4, address));
+	return steps_identity_file(k, "", k->slot_fd, err);
 }
 
 /* ---- cgroup ---- */
@@ -172,7 +177,6 @@ static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *er
 		.pids = cgroup_pids_max(spec->vcpus),
 	};
 	uint32_t ignored_missing;
-	struct stat st;
 
 	if (spec->flags & SPEC_IN_UNIT) {
 		char unit[CGROUP_PATH_SIZE];
@@ -189,12 +193,9 @@ static int steps_cgroup_make(struct keeper *k, uint32_t *missing, struct err *er
 	k->cgroup_fd = cgroup_open(k->cgroup, err);
 	if (k->cgroup_fd < 0 || cgroup_limit(k->cgroup, &limits, missing, err) < 0)
 		return -1;
-	if (fstat(k->cgroup_fd, &st) < 0)
-		return err_sys(err, "can't look at %s", k->cgroup);
 	(void)snprintf(k->status.cgroup, sizeof(k->status.cgroup), "%.255s", k->cgroup);
 	(void)cgroup_oom_kills(k->cgroup, &k->oom_kills, err);
-	return journal_fact(k->journal_fd, err, "cgroup", k->cgroup, "ino=%llu",
-			    (unsigned long long)st.st_ino);
+	return steps_identity_file(k, "", k->cgroup_fd, err);
 }
 
 int steps_io(struct keeper *k, struct err *err)
@@ -242,14 +243,12 @@ int steps_cgroup(struct keeper *k, struct err *err)
 
 int steps_tap(struct keeper *k, struct err *err)
 {
-	char name[IFNAMSIZ];
-
 	if (link_tap_open(k->spec.id, k->spec.name, &k->plan, k->spec.host.ipv6, &k->tap_fd,
 			  &k->tap_ifindex, err) < 0)
 		return -1;
-	id_tap(k->spec.id, name);
 	k->status.tap_ifindex = k->tap_ifindex;
-	return journal_fact(k->journal_fd, err, "tap", name, "ifindex=%u", k->tap_ifindex);
+	steps_identity(k, "ifindex=%u", k->tap_ifindex);
+	return 0;
 }
 
 int steps_gate(struct keeper *k, struct err *err)
@@ -275,13 +274,35 @@ int steps_gate(struct keeper *k, struct err *err)
 
 int steps_table(struct keeper *k, struct err *err)
 {
+	struct ruleset_table made;
 	char name[ID_NAME_SIZE];
 
 	if (owner_table_open(&k->table, k->spec.id, &k->plan, &k->spec.host, err) < 0)
 		return -1;
 	id_table(k->spec.id, name);
-	return journal_fact(k->journal_fd, err, "table", name, "family=netdev owner=%d",
-			    (int)getpid());
+	if (ruleset_find(NFPROTO_NETDEV, name, &made, err) < 0)
+		return -1;
+	steps_identity(k, "family=netdev handle=%llu owner=%d", (unsigned long long)made.handle,
+		       (int)getpid());
+	return 0;
+}
+
+/* One fact each, beside the one of them all: where it listens, by which socket, and whereto. */
+static int steps_port_facts(struct keeper *k, const char *sockets, struct err *err)
+{
+	char text[PORTDIAG_TEXT_SIZE];
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < ports_count(k->spec.ports); i++) {
+		const struct spec_port *port = &k->spec.ports[i];
+
+		rc = journal_fact(k->journal_fd, err, "port", portdiag_text(port, text),
+				  "socket=%.*s guest=%u", (int)strcspn(sockets, ","), sockets,
+				  port->guest_port);
+		sockets += strcspn(sockets, ",");
+		sockets += *sockets == ',';
+	}
+	return rc;
 }
 
 int steps_ports(struct keeper *k, struct err *err)
@@ -299,6 +320,6 @@ int steps_ports(struct keeper *k, struct err *err)
 	memcpy(guest.ipv6, k->plan.guest_ipv6, sizeof(guest.ipv6));
 	if (ports_open(&k->ports, k->spec.ports, &guest, &k->spec.host, err) < 0)
 		return -1;
-	return journal_fact(k->journal_fd, err, "ports", k->spec.id, "sockets=%s",
-			    ports_sockets(k->ports, sockets));
+	steps_identity(k, "sockets=%s", ports_sockets(k->ports, sockets));
+	return steps_port_facts(k, sockets, err);
 }

@@ -174,12 +174,13 @@ int steps_monitor(struct keeper *k, struct err *err)
 	/* before it runs, so that it doesn't wait for us; it can't have died yet either */
 	if (steps_tell_monitor(k, err) < 0 || jail_spawn(&plan, &k->child, err) < 0)
 		return -1;
+	steps_identity(k, "pid=%d start=%llu uid=%u", (int)k->child.pid,
+		       (unsigned long long)k->child.start_time, k->plan.uid);
+	steps_identity_monitor(k);
 	steps_let_go(k);
 	k->status.monitor_pid = k->child.pid;
 	k->status.monitor_start = k->child.start_time;
-	return journal_fact(k->journal_fd, err, "monitor", k->spec.id, "pid=%d start=%llu uid=%u",
-			    (int)k->child.pid, (unsigned long long)k->child.start_time,
-			    k->plan.uid);
+	return 0;
 }
 
 /* What the monitor or the guest said about it, else how it ended. */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 /*
- * Rows are executed from top to bottom: access first, then what runs, then what it ran on, names and files, the slot last
- * (until then nobody else gets this uid, these addresses, this mark). When a kernel object can't be made absent the files
- * stay too, so that name and journal still lead to it, and the slot stays quarantined.
+ * Rows are executed from top to bottom: access first (keys, ports, network), then what runs, then what it ran on, files, the
+ * name, the slot last (until then nobody else gets this uid, these addresses, this mark). After each the kernel is asked
+ * again. When an object can't be made absent, the files and whatever comes behind stay too: name and journal still lead to
+ * it, name and slot are quarantined, and the next reap tries again.
  */
 #include "keeper/teardown.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 #include "keeper/keeper.h"
 #include "keeper/plan.h"
 #include "keeper/undo.h"
+#include "store/deadline.h"
 #include "store/journal.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -29,26 +32,29 @@ struct row {
 	const char *kind; /* as in the journal */
 	int (*undo)(struct teardown *t, struct err *err);
 	int (*absent)(struct teardown *t, struct err *err);
+	const char *look; /* what `absent` asks, for the receipt */
 	enum teardown_depth from; /* TEARDOWN_STOP: always; the others: from that depth on */
 	bool files;		  /* only when no kernel object was left */
 };
 
 static const struct row teardown_rows[] = {
-	{ "ports", undo_ports, undo_ports_absent, TEARDOWN_STOP, false },
-	{ "socket", undo_socket, undo_socket_absent, TEARDOWN_STOP, false },
-	{ "keys", undo_keys, undo_keys_absent, TEARDOWN_GRACE, false },
-	{ "monitor", undo_monitor, undo_monitor_absent, TEARDOWN_STOP, false },
-	{ "tap", undo_tap, undo_tap_absent, TEARDOWN_STOP, false },
-	{ "table", undo_table, undo_table_absent, TEARDOWN_STOP, false },
-	{ "flows", undo_flows, undo_flows_absent, TEARDOWN_STOP, false },
-	{ "cgroup", undo_cgroup, undo_cgroup_absent, TEARDOWN_STOP, false },
-	{ "console", undo_console, undo_console_absent, TEARDOWN_STOP, true },
-	{ "disk", undo_disk, undo_disk_absent, TEARDOWN_ALL, true },
-	{ "name", undo_name, undo_name_absent, TEARDOWN_ALL, true },
-	{ "spool", undo_spool, undo_spool_absent, TEARDOWN_ALL, true },
-	{ "state", undo_state, undo_state_absent, TEARDOWN_ALL, true },
-	{ "run", undo_run, undo_run_absent, TEARDOWN_STOP, true },
-	{ "slot", undo_slot, undo_slot_absent, TEARDOWN_STOP, true },
+	{ "keys", undo_keys, undo_keys_absent, "lstat", TEARDOWN_GRACE, false },
+	{ "ports", undo_ports, undo_ports_absent, "proc-net", TEARDOWN_STOP, false },
+	{ "socket", undo_socket, undo_socket_absent, "lstat", TEARDOWN_STOP, false },
+	/* without its rules the gate lets nothing of the tap's through: the network is cut before the guest ends */
+	{ "table", undo_table, undo_table_absent, "nf_tables", TEARDOWN_STOP, false },
+	{ "monitor", undo_monitor, undo_monitor_absent, "proc", TEARDOWN_STOP, false },
+	{ "tap", undo_tap, undo_tap_absent, "rtnetlink", TEARDOWN_STOP, false },
+	{ "flows", undo_flows, undo_flows_absent, "ctnetlink", TEARDOWN_STOP, false },
+	{ "cgroup", undo_cgroup, undo_cgroup_absent, "stat", TEARDOWN_STOP, false },
+	{ "console", undo_console, undo_console_absent, "lstat", TEARDOWN_STOP, true },
+	{ "disk", undo_disk, undo_disk_absent, "lstat", TEARDOWN_ALL, true },
+	{ "spool", undo_spool, undo_spool_absent, "lstat", TEARDOWN_ALL, true },
+	{ "state", undo_state, undo_state_absent, "lstat", TEARDOWN_ALL, true },
+	{ "run", undo_run, undo_run_absent, "lstat", TEARDOWN_STOP, true },
+	/* behind all that it could lead to: as long as something is left nobody else gets the name */
+	{ "name", undo_name, undo_name_absent, "readlink", TEARDOWN_ALL, true },
+	{ "slot", undo_slot, undo_slot_absent, "read", TEARDOWN_STOP, true },
 };
 
 unsigned teardown_steps(void)
@@ -84,8 +90,10 @@ static void teardown_forget(struct teardown *t, const char *kind)
 {
 	if (strcmp(kind, "cgroup") == 0)
 		t->cgroup_inode = 0;
-	if (strcmp(kind, "slot") == 0)
+	if (strcmp(kind, "slot") == 0) {
 		t->uid = t->mark = 0;
+		t->has_number = false;
+	}
 	if (strcmp(kind, "monitor") == 0)
 		t->monitor_pid = 0;
 	if (strcmp(kind, "ports") == 0)
@@ -108,12 +116,65 @@ static void teardown_sockets(struct teardown *t, const char *text)
 	}
 }
 
+static unsigned teardown_bit(const char *kind, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(teardown_rows); i++)
+		if (strlen(teardown_rows[i].kind) == len &&
+		    strncmp(teardown_rows[i].kind, kind, len) == 0)
+			return 1u << i;
+	return 0;
+}
+
+/* What earlier ends have said of each row, so that the next one, a minute later, says only what is new. */
+static void teardown_hear(struct teardown *t, const struct journal_line *line)
+{
+	unsigned bit = teardown_bit(line->kind, strlen(line->kind));
+	char word[32];
+
+	if (line->word == JOURNAL_GONE) {
+		t->gone_told |= bit;
+		t->residue_told &= ~bit;
+	} else if (line->word != JOURNAL_EVENT) {
+		t->gone_told &= ~bit;
+	} else if (strncmp(line->text, "residue ", 8) == 0) {
+		t->residue_told |= teardown_bit(line->text + 8, strcspn(line->text + 8, ":"));
+	} else if (sscanf(line->text, "ended %31s", word) == 1) {
+		t->ended_told = status_reason_from_word(word);
+	} else if (strncmp(line->text, "stopped ", 8) == 0) {
+		t->ended_told = 0;
+	} else if (strncmp(line->text, "ready ", 6) == 0 ||
+		   strncmp(line->text, "starting ", 9) == 0) {
+		t->gone_told = t->residue_told = 0;
+		t->ended_told = 0;
+	}
+}
+
+static uint32_t teardown_number(const struct journal_line *line, const char *key)
+{
+	char value[32];
+
+	return journal_value(line->text, key, value, sizeof(value))
+		       ? (uint32_t)strtoul(value, NULL, 0)
+		       : 0;
+}
+
+static void teardown_fact_monitor(struct teardown *t, const struct journal_line *line)
+{
+	char value[32];
+
+	if (journal_value(line->text, "pid", value, sizeof(value)))
+		t->monitor_pid = (pid_t)strtol(value, NULL, 10);
+	if (journal_value(line->text, "start", value, sizeof(value)))
+		t->monitor_start = strtoull(value, NULL, 10);
+}
+
 static bool teardown_fact(const struct journal_line *line, void *arg)
 {
 	struct teardown *t = arg;
 	char value[32];
 
 	t->told = line->word == JOURNAL_EVENT && strncmp(line->text, "gone ", 5) == 0;
+	teardown_hear(t, line);
 	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)
 		return true;
 	if (line->word == JOURNAL_INTENT)
@@ -125,20 +186,18 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 		if (journal_value(line->text, "ino", value, sizeof(value)))
 			t->cgroup_inode = strtoull(value, NULL, 10);
 	}
-	if (strcmp(line->kind, "slot") == 0) {
-		if (journal_value(line->text, "uid", value, sizeof(value)))
-			t->uid = (uint32_t)strtoul(value, NULL, 10);
-		if (journal_value(line->text, "mark", value, sizeof(value)))
-			t->mark = (uint32_t)strtoul(value, NULL, 0);
+	if (strcmp(line->kind, "run") == 0)
+		(void)journal_value(line->text, "boot", t->boot, sizeof(t->boot));
+	if (strcmp(line->kind, "slot") == 0 && line->word == JOURNAL_FACT) {
+		t->uid = teardown_number(line, "uid");
+		t->mark = teardown_number(line, "mark");
+		t->number = teardown_number(line, "number");
+		t->has_number = true;
 	}
 	if (strcmp(line->kind, "ports") == 0)
 		teardown_sockets(t, line->text);
-	if (strcmp(line->kind, "monitor") == 0) {
-		if (journal_value(line->text, "pid", value, sizeof(value)))
-			t->monitor_pid = (pid_t)strtol(value, NULL, 10);
-		if (journal_value(line->text, "start", value, sizeof(value)))
-			t->monitor_start = strtoull(value, NULL, 10);
-	}
+	if (strcmp(line->kind, "monitor") == 0)
+		teardown_fact_monitor(t, line);
 	return true;
 }
 
@@ -198,12 +257,29 @@ static void teardown_look_cgroup(struct teardown *t)
 		(void)str_copy(t->cgroup, sizeof(t->cgroup), status.cgroup);
 }
 
-/* A boot ago its pids, slot and cgroup were other objects than those of today; the status file of this boot is gone too. */
+/* A boot ago its pids, slot and cgroup were other objects than those of today. A journal that names no boot is an earlier
+ * version's: then the directories of this boot tell. */
 static bool teardown_same_boot(const struct teardown *t)
 {
+	struct deadline_now now;
 	char path[PATHS_SIZE];
+	struct err ignored;
 
+	if (t->boot[0] && deadline_now(&now, &ignored) == 0)
+		return strcmp(t->boot, now.boot_id) == 0;
 	return access(paths_run(t->host, t->id, NULL, path), F_OK) == 0 || t->has_slot;
+}
+
+/* Nothing of an earlier boot's kernel is left; but what bears the id in its name can only be ours. */
+static void teardown_forget_boot(struct teardown *t)
+{
+	t->other_boot = true;
+	t->monitor_pid = 0;
+	t->n_sockets = 0;
+	t->cgroup_inode = 0;
+	t->has_number = false;
+	if (!strstr(t->cgroup, t->id))
+		t->cgroup[0] = '\0';
 }
 
 int teardown_look(struct teardown *t, struct err *err)
@@ -212,24 +288,22 @@ int teardown_look(struct teardown *t, struct err *err)
 	struct err ignored;
 	int rc;
 
-	t->journal_fd = journal_open(t->host, t->id, false, &ignored);
+	if (!t->later)
+		t->journal_fd = journal_open(t->host, t->id, false, &ignored);
 	rc = journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t, err);
 	if (rc < 0 && err->code == ERR_NOT_FOUND)
 		rc = journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, err);
 	if ((rc < 0 && err->code != ERR_NOT_FOUND) || teardown_look_slot(t, err) < 0)
 		return -1;
-	if (t->journal_fd < 0 && !t->told) /* how it ended is said once */
+	if (!t->later && t->journal_fd < 0 && !t->told) /* how it ended is said once */
 		t->journal_fd =
 			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (!t->name[0])
 		teardown_look_name(t);
 	if (!t->cgroup[0])
 		teardown_look_cgroup(t);
-	if (!teardown_same_boot(t)) {
-		t->monitor_pid = 0;
-		t->n_sockets = 0;
-		t->cgroup[0] = '\0';
-	}
+	if (!teardown_same_boot(t))
+		teardown_forget_boot(t);
 	return 0;
 }
 
@@ -245,9 +319,11 @@ static void teardown_announce(struct teardown *t)
 
 	if (t->journal_fd >= 0 && access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
 		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
-	(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s", status_reason_word(t->reason),
-			    t->text && t->text[0] ? " " : "", t->text ? t->text : "");
-	if (t->depth == TEARDOWN_GRACE && t->grace_until_s)
+	if (t->ended_told != t->reason)
+		(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s",
+				    status_reason_word(t->reason), t->text && t->text[0] ? " " : "",
+				    t->text ? t->text : "");
+	if (t->ended_told != t->reason && t->depth == TEARDOWN_GRACE && t->grace_until_s)
 		(void)journal_event(t->journal_fd, &ignored, "grace until=%s",
 				    str_from_instant(t->grace_until_s, until, sizeof(until)));
 	if (status_read(t->host, t->id, &status, &ignored) == 0) {
@@ -277,25 +353,42 @@ static const char *teardown_object(const struct teardown *t, const char *kind,
 
 static bool teardown_row(struct teardown *t, const struct row *row, struct err *err)
 {
+	unsigned bit = 1u << (row - teardown_rows);
 	char name[ID_NAME_SIZE];
 	struct err ignored;
 	int absent;
 
 	if (row->undo(t, err) < 0)
 		return false;
+	t->look = row->look;
 	absent = row->absent(t, err);
 	if (absent == 0)
-		(void)err_set(err, ERR_RESIDUE, "it is still there");
-	if (absent == 1 &&
+		(void)err_set(err, ERR_RESIDUE, "%s is still there",
+			      teardown_object(t, row->kind, name));
+	if (absent == 1 && !(t->gone_told & bit) &&
 	    row->undo != undo_slot) /* that one writes the receipt's last lines itself */
 		(void)journal_gone(t->journal_fd, row->kind, teardown_object(t, row->kind, name),
-				   &ignored);
+				   t->look, &ignored);
 	return absent == 1;
+}
+
+static void teardown_left(struct teardown *t, const struct row *row, struct err *first,
+			  const struct err *err)
+{
+	struct err ignored;
+
+	if (!(t->residue_told & 1u << (row - teardown_rows)))
+		(void)journal_event(t->journal_fd, &ignored, "residue %s: %s", row->kind,
+				    err->text);
+	if (t->residue++ == 0) {
+		*first = *err;
+		(void)err_wrap(first, "%s", row->kind);
+	}
 }
 
 int teardown_run(struct teardown *t, struct err *err)
 {
-	struct err first = { 0 }, ignored;
+	struct err first = { 0 };
 
 	/* what can't be read can't be undone by halves: all stays, for the next one to find */
 	if (teardown_look(t, err) < 0) {
@@ -309,14 +402,8 @@ int teardown_run(struct teardown *t, struct err *err)
 
 		inject_point(inject_teardown(i, 0));
 		if (row->from <= t->depth && !(row->files && t->residue > 0) &&
-		    !teardown_row(t, row, err)) {
-			(void)journal_event(t->journal_fd, &ignored, "residue %s: %s", row->kind,
-					    err->text);
-			if (t->residue++ == 0) {
-				first = *err;
-				(void)err_wrap(&first, "%s", row->kind);
-			}
-		}
+		    !teardown_row(t, row, err))
+			teardown_left(t, row, &first, err);
 		inject_point(inject_teardown(i, 1));
 	}
 	fd_close(&t->journal_fd);
@@ -327,13 +414,19 @@ int teardown_run(struct teardown *t, struct err *err)
 	return -1;
 }
 
+static void teardown_later(struct teardown *t, const struct host_config *host, const char *id)
+{
+	*t = (struct teardown){ .host = host, .journal_fd = -1, .later = true };
+	memcpy(t->id, id, ID_SIZE);
+}
+
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink)
 {
-	struct teardown t = { .host = host, .journal_fd = -1 };
 	struct err unread = { 0 };
+	struct teardown t;
 	int left = 0;
 
-	memcpy(t.id, id, ID_SIZE);
+	teardown_later(&t, host, id);
 	if (teardown_look(&t, &unread) < 0) {
 		sink_put(sink, CTL_ITEM, ERR_FAILED, "%s", unread.text);
 		left++;
@@ -341,15 +434,33 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 	for (unsigned i = 0; i < teardown_steps(); i++) {
 		const struct row *row = &teardown_rows[i];
 		struct err err = { 0 };
-		int absent = row->absent(&t, &err);
+		int absent;
 
-		if (absent == 1)
-			sink_put(sink, CTL_ITEM, 0, "%s: absent", row->kind);
+		t.look = row->look;
+		absent = row->absent(&t, &err);
+		if (absent >= 0)
+			sink_put(sink, CTL_ITEM, absent ? 0 : ERR_RESIDUE, "%s: %s look=%s",
+				 row->kind, absent ? "absent" : "there", t.look);
 		else
-			sink_put(sink, CTL_ITEM, absent == 0 ? ERR_RESIDUE : ERR_FAILED, "%s: %s",
-				 row->kind, absent == 0 ? "there" : err.text);
+			sink_put(sink, CTL_ITEM, ERR_FAILED, "%s: %s", row->kind, err.text);
 		left += absent != 1;
 	}
 	fd_close(&t.journal_fd);
 	return left;
+}
+
+bool teardown_stuck(const struct host_config *host, const char *id)
+{
+	struct err ignored;
+	struct teardown t;
+	bool stuck = false;
+
+	teardown_later(&t, host, id);
+	if (teardown_look(&t, &ignored) < 0)
+		return false;
+	for (unsigned i = 0; i < teardown_steps() && !stuck; i++)
+		if (t.residue_told & 1u << i)
+			stuck = teardown_rows[i].absent(&t, &ignored) != 1;
+	fd_close(&t.journal_fd);
+	return stuck;
 }

@@ -41,15 +41,24 @@ struct teardown {
 	int journal_fd;
 	char name[STR_NAME_MAX + 1]; /* "": unknown, or not ours any more */
 	bool has_slot; /* a slot's file names this id: its uid and mark are ours alone */
+	bool later;    /* a look at what has ended: its slot may be free, or somebody else's */
 	uint32_t slot, uid, mark;
-	char cgroup[CGROUP_PATH_SIZE];	  /* "": none */
-	ino_t cgroup_inode;		  /* 0: made, but never recorded */
+	bool has_number; /* the journal names a slot: number */
+	uint32_t number;
+	char boot[40];		       /* the boot that it was made or started in; "": not known */
+	bool other_boot;	       /* not this one */
+	char cgroup[CGROUP_PATH_SIZE]; /* "": none */
+	ino_t cgroup_inode;	       /* 0: made, but never recorded */
 	uint32_t sockets[SPEC_MAX_PORTS]; /* inodes of the published ports' listeners */
 	unsigned n_sockets;
 	pid_t monitor_pid;
 	uint64_t monitor_start;
-	bool told;	  /* the receipt has its last line */
-	unsigned residue; /* rows that left something */
+	bool told; /* the receipt has its last line */
+	/* rows, a bit each, of which the journal says already what would be said again */
+	unsigned gone_told, residue_told;
+	uint32_t ended_told; /* enum end_reason that it says since the last run; 0: none */
+	unsigned residue;    /* rows that left something */
+	const char *look;    /* where a row has looked, when that isn't what its table says */
 };
 
 /* How deep an end for this reason goes; due: an expiry that isn't only a jump of the clock, and its grace is over. */
@@ -61,11 +70,17 @@ int teardown_run(struct teardown *t, struct err *err);
 /* Fill what teardown_run works from; changes nothing. 0, or -1 with err: something that is there can't be read. */
 int teardown_look(struct teardown *t, struct err *err);
 
-/* One CTL_ITEM for each kind: is it absent? Returns how many are not. Changes nothing. */
+/*
+ * One CTL_ITEM for each kind: is it absent? "KIND: absent look=WORD", "KIND: there look=WORD", or why it can't be told.
+ * Works as long after the end as its receipt is kept, after a reboot too. Returns how many are not absent. Changes nothing.
+ */
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink);
 
 /* Number of rows of the table, and the kind of object that one undoes. */
 unsigned teardown_steps(void);
+
+/* Is what the last teardown could not clear still there? False: it may be gone, or nothing was left. Only looks. */
+bool teardown_stuck(const struct host_config *host, const char *id);
 const char *teardown_step_name(unsigned step);
 
 #endif

@@ -79,7 +79,11 @@ int undo_keys_absent(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
 
-	return undo_path_absent(paths_sandbox(t->host, t->id, "ssh-key", path), err);
+	int absent = undo_path_absent(paths_sandbox(t->host, t->id, "ssh-key", path), err);
+
+	if (absent != 1)
+		return absent;
+	return undo_path_absent(paths_sandbox(t->host, t->id, "known_hosts", path), err);
 }
 
 /* ---- console ---- */
@@ -180,8 +184,15 @@ int undo_name(struct teardown *t, struct err *err)
 
 int undo_name_absent(struct teardown *t, struct err *err)
 {
-	(void)err;
-	return !undo_name_is_ours(t);
+	char path[PATHS_SIZE];
+	struct stat st;
+
+	if (undo_name_is_ours(t))
+		return 0;
+	if (str_is_name(t->name) && lstat(paths_name(t->host, t->name, path), &st) < 0 &&
+	    errno != ENOENT)
+		return err_sys(err, "can't look at %s", path);
+	return 1;
 }
 
 int undo_spool(struct teardown *t, struct err *err)
@@ -282,13 +293,16 @@ static int undo_slot_file(struct teardown *t, struct err *err)
 	return 0;
 }
 
-/* A receipt that can't be written to (a full disk) must not keep the slot. */
+/*
+ * The receipt's last lines come before the file goes: afterwards nothing would lead to a receipt that lacks them. Should it
+ * not go, a line about residue follows. A receipt that can't be written to (a full disk) must not keep the slot.
+ */
 int undo_slot(struct teardown *t, struct err *err)
 {
 	const char *text = t->text ? t->text : "";
 	struct err ignored;
 
-	(void)journal_gone(t->journal_fd, "slot", t->id, &ignored);
+	(void)journal_gone(t->journal_fd, "slot", t->id, "read", &ignored);
 	(void)journal_event(t->journal_fd, &ignored, "%s %s%s%s",
 			    t->depth == TEARDOWN_ALL ? "gone" : "stopped",
 			    status_reason_word(t->reason), text[0] ? " " : "", text);
@@ -297,6 +311,14 @@ int undo_slot(struct teardown *t, struct err *err)
 
 int undo_slot_absent(struct teardown *t, struct err *err)
 {
-	(void)err;
-	return !t->has_slot;
+	uint32_t slot = t->has_number ? t->number : t->slot;
+	char path[PATHS_SIZE], id[ID_SIZE] = "";
+	ssize_t n;
+
+	if (t->has_slot)
+		return 0;
+	n = fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, err);
+	if (n < 0 && err->os_errno != ENOENT && err->os_errno != EFBIG)
+		return -1;
+	return n != ID_LEN || strcmp(id, t->id) != 0;
 }

@@ -19,11 +19,39 @@
 #include "keeper/link.h"
 #include "keeper/portdiag.h"
 #include "keeper/undo.h"
+#include "store/paths.h"
 
 #define UNDO_KILL_TRIES 500 /* of UNDO_PAUSE_NS: 5 s */
 #define UNDO_PAUSE_NS	10000000L
 #define UNDO_WAIT_MS	1000
 #define UNDO_CGROUP_MS	5000
+
+/* Looks that aren't the one of the table */
+#define UNDO_WAIT    "wait"    /* it was our child, and was waited for */
+#define UNDO_BOOT    "boot"    /* it was of a boot that is over, and nothing of it outlives that */
+#define UNDO_JOURNAL "journal" /* none was ever made */
+#define UNDO_TAKEN                                                                                 \
+	"slot-taken" /* its uid and mark are another sandbox's by now: by these nothing can be told */
+
+/*
+ * A look at what has ended, by the uid or the mark of the slot that it had: true when that would tell of it alone. A slot
+ * whose file is gone is nobody's; one that somebody takes while we look shows in a second call.
+ */
+static bool undo_slot_tells(struct teardown *t)
+{
+	char path[PATHS_SIZE];
+
+	if (t->has_slot)
+		return true;
+	if (!t->later || !t->has_number) {
+		t->look = t->other_boot ? UNDO_BOOT : t->look;
+		return false;
+	}
+	if (access(paths_slot(t->host, t->number, path), F_OK) < 0)
+		return true;
+	t->look = UNDO_TAKEN;
+	return false;
+}
 
 /* ---- published ports: sockets of the keeper's, gone with it ---- */
 
@@ -39,6 +67,8 @@ int undo_ports_absent(struct teardown *t, struct err *err)
 {
 	int any = portdiag_any(t->sockets, t->n_sockets, err);
 
+	if (t->n_sockets == 0)
+		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
 	return any < 0 ? -1 : !any;
 }
 
@@ -62,7 +92,14 @@ int undo_cgroup(struct teardown *t, struct err *err)
 
 int undo_cgroup_absent(struct teardown *t, struct err *err)
 {
-	(void)err;
+	struct stat st;
+
+	if (t->cgroup[0] == '\0') {
+		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
+		return 1;
+	}
+	if (stat(t->cgroup, &st) < 0 && errno != ENOENT)
+		return err_sys(err, "can't look at %s", t->cgroup);
 	return !undo_cgroup_is_ours(t);
 }
 
@@ -160,10 +197,16 @@ int undo_monitor_absent(struct teardown *t, struct err *err)
 
 	if (t->monitor_pid > 0 && proc_is_alive(t->monitor_pid, t->monitor_start))
 		return 0;
-	if (!t->has_slot || undo_waited(t))
+	if (undo_waited(t)) {
+		t->look = UNDO_WAIT;
+		return 1;
+	}
+	if (!undo_slot_tells(t))
 		return 1;
 	used = proc_uid_in_use(t->uid, &pid, err);
-	return used < 0 ? -1 : !used;
+	if (used < 0)
+		return -1;
+	return !used || !undo_slot_tells(t);
 }
 
 /* ---- the network ---- */
@@ -205,7 +248,12 @@ int undo_flows(struct teardown *t, struct err *err)
 
 int undo_flows_absent(struct teardown *t, struct err *err)
 {
-	int count = t->has_slot && t->mark ? conntrack_count(t->mark, err) : 0;
+	int count;
 
-	return count < 0 ? -1 : count == 0;
+	if (!undo_slot_tells(t) || t->mark == 0)
+		return 1;
+	count = conntrack_count(t->mark, err);
+	if (count < 0)
+		return -1;
+	return count == 0 || !undo_slot_tells(t);
 }

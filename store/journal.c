@@ -87,11 +87,11 @@ int journal_intent(int fd, const char *kind, const char *name, struct err *err)
 	return journal_append(fd, JOURNAL_INTENT, rest, err);
 }
 
-int journal_gone(int fd, const char *kind, const char *name, struct err *err)
+int journal_gone(int fd, const char *kind, const char *name, const char *look, struct err *err)
 {
 	char rest[JOURNAL_LINE_MAX];
 
-	(void)snprintf(rest, sizeof(rest), "%s %s", kind, name);
+	(void)snprintf(rest, sizeof(rest), "%s %s look=%s", kind, name, look);
 	return journal_append(fd, JOURNAL_GONE, rest, err);
 }
 

@@ -13,7 +13,7 @@
  * The journal of a sandbox: text lines "SECONDS WORD …", appended and made durable one by one. It becomes the receipt.
  *   intent KIND NAME            before the object is made
  *   fact KIND NAME key=value …  once the kernel has told its identity
- *   gone KIND NAME              teardown has seen that it is absent
+ *   gone KIND NAME look=WORD    teardown has seen that it is absent; WORD: where it looked (keeper/teardown.h)
  *   event TEXT                  created, ready, renewed, ended …
  * KIND and NAME hold no blanks; every other byte of a text that isn't printable ASCII is written as '?'.
  */
@@ -36,7 +36,7 @@ int journal_open(const struct host_config *host, const char *id, bool create, st
 int journal_intent(int fd, const char *kind, const char *name, struct err *err);
 int journal_fact(int fd, struct err *err, const char *kind, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-int journal_gone(int fd, const char *kind, const char *name, struct err *err);
+int journal_gone(int fd, const char *kind, const char *name, const char *look, struct err *err);
 int journal_event(int fd, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -133,6 +133,7 @@ int spec_check(const struct spec *spec, struct err *err)
 		{ "people", spec->people, sizeof(spec->people), false },
 		{ "host_key", spec->host_key, sizeof(spec->host_key), false },
 		{ "host_key_public", spec->host_key_public, sizeof(spec->host_key_public), false },
+		{ "host_key_sha256", spec->host_key_sha256, sizeof(spec->host_key_sha256), false },
 		{ "client_key", spec->client_key, sizeof(spec->client_key), false },
 	};
 

@@ -154,6 +154,7 @@ struct spec {
 	char people[SPEC_PEOPLE_SIZE];
 	char host_key[2048];	   /* the guest's ssh host key, private, PEM */
 	char host_key_public[512]; /* "ecdsa-sha2-nistp256 AAAA…" */
+	char host_key_sha256[64];  /* its fingerprint, "SHA256:…", for the journal */
 	char client_key
 		[2048]; /* private key made for `mayfly ssh`, PEM; "" when the user gave a key */
 };

@@ -184,7 +184,7 @@ static void append(int journal, const uint8_t *data, size_t len)
 	BUG_ON(journal_event(journal, &err, "%s", text) < 0);
 	BUG_ON(journal_intent(journal, "tap", "mf-01234567", &err) < 0);
 	BUG_ON(journal_fact(journal, &err, "tap", "mf-01234567", "ifindex=%zu %s", len, text) < 0);
-	BUG_ON(journal_gone(journal, "tap", "mf-01234567", &err) < 0);
+	BUG_ON(journal_gone(journal, "tap", "mf-01234567", "rtnetlink", &err) < 0);
 }
 
 static bool see_line(const struct journal_line *line, void *arg)
