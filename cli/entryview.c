@@ -115,7 +115,25 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 		put_status(object, &entry->status);
 	if (whole && entry->has_end)
 		put_end(object, &entry->end);
+	if (whole && entry->state == STORE_QUARANTINED)
+		json_put_text(object, "residue", entry->residue);
 	return object;
+}
+
+int entryview_quarantined(const struct host_config *host, const char *id, struct err *err)
+{
+	static struct store_entry entry;
+	struct err ignored;
+	char line[2 * sizeof(entry.residue)];
+
+	(void)entry_load(host, id, &entry, &ignored);
+	(void)err_set(err, ERR_FAILED,
+		      "it has ended, but something of it is left, and name, uid and address stay "
+		      "taken until that is gone (%s)" ERR_MEND
+		      "clear it, then `mayfly reap`; `mayfly verify %s` looks again",
+		      text_line(entry.residue, line, sizeof(line)), id);
+	explicit_bzero(&entry, sizeof(entry));
+	return -1;
 }
 
 int entryview_print(const struct host_config *host, const char *id, struct err *err)

@@ -39,6 +39,9 @@ json_t *entryview_json(const struct store_entry *entry, const struct entryview *
 /* Look at id and print the whole object. 0, or -1 with err. */
 int entryview_print(const struct host_config *host, const char *id, struct err *err);
 
+/* ERR_FAILED: it has ended and left something, which keeps its name taken; what it is, and the mend. Returns -1. */
+int entryview_quarantined(const struct host_config *host, const char *id, struct err *err);
+
 /* The guest's addresses in a slot, as text; ipv6 is "" where the host gives none. Pure. */
 void entryview_addresses(const struct host_config *host, uint32_t slot, char ipv4[INET6_ADDRSTRLEN],
 			 char ipv6[INET6_ADDRSTRLEN]);

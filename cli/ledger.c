@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "store/paths.h"
 
-#define LEDGER_VERSION 1 /* pragma user_version; another one: made anew */
+#define LEDGER_VERSION 2 /* pragma user_version, below too; another one: made anew */
 #define LEDGER_WAIT_MS 5000
 
 /* seq: the line's position in its journal, from 1. Instants are seconds since the epoch. */
@@ -35,7 +35,7 @@ static const char ledger_schema[] =
 	"CREATE TABLE ports(id TEXT, seq INTEGER, at_s INTEGER, what TEXT, PRIMARY KEY(id, seq)) "
 	"WITHOUT ROWID;"
 	"CREATE TABLE receipts(id TEXT, kind TEXT, name TEXT, made_s INTEGER, identity TEXT, "
-	"absent_s INTEGER,"
+	"absent_s INTEGER, look TEXT,"
 	" PRIMARY KEY(id, kind, name)) WITHOUT ROWID;";
 
 static int ledger_error(struct ledger *ledger, struct err *err, const char *what)
@@ -148,7 +148,7 @@ static int ledger_make(struct ledger *ledger, struct err *err)
 	    ledger_query(ledger, err, ledger_take_int, &version, "PRAGMA user_version", "") < 0)
 		return -1;
 	if (version != LEDGER_VERSION && (ledger_exec(ledger, ledger_schema, err) < 0 ||
-					  ledger_exec(ledger, "PRAGMA user_version=1", err) < 0))
+					  ledger_exec(ledger, "PRAGMA user_version=2", err) < 0))
 		return -1;
 	return ledger_exec(ledger, "COMMIT", err);
 }

@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/receipt.h"
 #include "store/journal.h"
 #include "store/paths.h"
 
@@ -124,18 +125,37 @@ static int fold_object(struct fold *f, const struct journal_line *line)
 	static const char *const sql[] = {
 		[JOURNAL_INTENT] =
 			"INSERT INTO receipts(id, kind, name, made_s) VALUES(?1, ?2, ?3, ?4)"
-			" ON CONFLICT DO UPDATE SET made_s=?4, absent_s=NULL",
+			" ON CONFLICT DO UPDATE SET made_s=?4, identity=NULL, absent_s=NULL, "
+			"look=NULL",
 		[JOURNAL_FACT] = "INSERT INTO receipts(id, kind, name, made_s, identity) "
 				 "VALUES(?1, ?2, ?3, ?4, ?5)"
-				 " ON CONFLICT DO UPDATE SET identity=?5, absent_s=NULL",
+				 " ON CONFLICT DO UPDATE SET identity=?5, absent_s=NULL, look=NULL",
 		[JOURNAL_GONE] =
-			"INSERT INTO receipts(id, kind, name, absent_s) VALUES(?1, ?2, ?3, ?4)"
-			" ON CONFLICT DO UPDATE SET absent_s=?4",
+			"INSERT INTO receipts(id, kind, name, absent_s, look) VALUES(?1, ?2, ?3, "
+			"?4, ?5)"
+			" ON CONFLICT DO UPDATE SET absent_s=?4, look=?5",
 	};
+	char look[32] = "";
+	const char *text = line->word == JOURNAL_GONE ? look : line->text;
 
+	(void)journal_value(line->text, "look", look, sizeof(look));
 	return ledger_query(f->ledger, f->err, NULL, NULL, sql[line->word],
-			    line->word == JOURNAL_FACT ? "sssis" : "sssi", f->id, line->kind,
-			    line->name, line->at_s, line->text);
+			    line->word == JOURNAL_INTENT ? "sssi" : "sssis", f->id, line->kind,
+			    line->name, line->at_s, text);
+}
+
+/* What ends with another kind was seen absent by that kind's look. */
+static int fold_covered(struct fold *f, const struct journal_line *line)
+{
+	char look[32] = "";
+
+	(void)journal_value(line->text, "look", look, sizeof(look));
+	for (const char *const *kind = receipt_kinds_in(line->kind); *kind != NULL; kind++)
+		if (ledger_query(f->ledger, f->err, NULL, NULL,
+				 "UPDATE receipts SET absent_s=?3, look=?4 WHERE id=?1 AND kind=?2",
+				 "ssis", f->id, *kind, line->at_s, look) < 0)
+			return -1;
+	return 0;
 }
 
 static const struct {
@@ -155,6 +175,7 @@ static const struct {
 	{ JOURNAL_INTENT, NULL, NULL, fold_object },
 	{ JOURNAL_FACT, NULL, NULL, fold_object },
 	{ JOURNAL_GONE, NULL, NULL, fold_object },
+	{ JOURNAL_GONE, NULL, NULL, fold_covered },
 };
 
 static int fold_derive(struct fold *f, const struct journal_line *line)

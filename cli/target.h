@@ -15,11 +15,4 @@
 int target_find(const struct host_config *host, const char *word, char id[ID_SIZE],
 		struct err *err);
 
-/*
- * As target_find; where nothing lives under that name, the id of the last one of that name whose
- * receipt was kept.
- */
-int target_find_gone(const struct host_config *host, const char *word, char id[ID_SIZE],
-		     struct err *err);
-
 #endif

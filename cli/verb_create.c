@@ -13,6 +13,7 @@
 #include "cli/request.h"
 #include "cli/specview.h"
 #include "cli/start.h"
+#include "store/entry.h"
 #include "store/paths.h"
 #include "store/prepared.h"
 
@@ -57,11 +58,22 @@ static int read_options(struct cli *cli, int argc, char **argv, struct request *
  */
 static int check_free(const struct spec *spec, struct err *err)
 {
-	char path[PATHS_SIZE];
+	static struct store_entry entry;
+	char path[PATHS_SIZE], id[ID_SIZE];
+	struct err ignored;
+	bool left;
 
-	if (access(paths_name(&spec->host, spec->name, path), F_OK) == 0)
+	if (access(paths_name(&spec->host, spec->name, path), F_OK) < 0)
+		return 0;
+	left = entry_find(&spec->host, spec->name, id, &ignored) == 0 &&
+	       entry_load(&spec->host, id, &entry, &ignored) == 0 &&
+	       entry.state == STORE_QUARANTINED;
+	explicit_bzero(&entry, sizeof(entry));
+	if (!left)
 		return err_set(err, ERR_EXISTS, "there is a sandbox %s already", spec->name);
-	return 0;
+	(void)entryview_quarantined(&spec->host, id, err);
+	err->code = ERR_EXISTS;
+	return err_wrap(err, "%s", spec->name);
 }
 
 /* --dry-run --format json: what show would say of it, but for what only a sandbox that is there has */

@@ -126,11 +126,14 @@ static const struct question events = {
 };
 
 static const struct question objects = {
-	.head = (const char *const[]){ "NAME", "KIND", "OBJECT", "MADE", "ABSENT", "IDENTITY" },
-	.keys = (const char *const[]){ "name", "kind", "object", "@made", "@absent", "identity" },
-	.n = 6,
+	.head = (const char *const[]){ "NAME", "KIND", "OBJECT", "MADE", "ABSENT", "BY",
+				       "IDENTITY" },
+	.keys = (const char *const[]){ "name", "kind", "object", "@made", "@absent", "absent_by",
+				       "identity" },
+	.n = 7,
 	.format = "s",
-	.sql = "SELECT s.name, r.kind, r.name, r.made_s, r.absent_s, r.identity FROM receipts r"
+	.sql = "SELECT s.name, r.kind, r.name, r.made_s, r.absent_s, r.look, r.identity FROM "
+	       "receipts r"
 	       " JOIN sandboxes s USING(id) WHERE" OF_WORD
 	       "ORDER BY s.created_s, s.id, r.made_s, r.kind",
 };

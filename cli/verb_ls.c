@@ -161,6 +161,8 @@ static void print_entry(const struct store_entry *entry, const struct entryview 
 		specview_line(&table, "cgroup", entry->status.cgroup);
 	if (entry->has_end)
 		lines_of_end(&table, &entry->end);
+	if (entry->state == STORE_QUARANTINED)
+		specview_line(&table, "left over", entry->residue);
 	text_table_print(&table, stdout);
 	text_table_free(&table);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/entryview.h"
 #include "cli/become.h"
 #include "cli/many.h"
 #include "cli/request.h"
@@ -81,6 +82,8 @@ static int look(const struct config *config, const char *id, struct err *err)
 		return err_set(
 			err, ERR_FAILED,
 			"its keeper was killed, which ended it; `mayfly reap` clears it away");
+	case STORE_QUARANTINED:
+		return entryview_quarantined(&config->host, id, err);
 	default:
 		return 1; /* one that is ending is waited for */
 	}

@@ -67,6 +67,8 @@ static int look(const struct host_config *host, const struct running *running, s
 		return err_set(err, ERR_FAILED,
 			       "it keeps nothing, a stop would be its end: `mayfly destroy %s`",
 			       running->name);
+	if (state == STORE_QUARANTINED)
+		return 0;
 	if (state == STORE_BROKEN)
 		return err_set(
 			err, ERR_FAILED,

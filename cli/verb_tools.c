@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
 
-/* reap, verify, host: what the keeper does as a tool, in words. */
+/* reap, host: what the keeper does as a tool, in words. */
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -9,7 +9,6 @@
 
 #include "base/bug.h"
 #include "cli/json.h"
-#include "cli/target.h"
 #include "cli/text.h"
 #include "cli/tool.h"
 #include "cli/unit.h"
@@ -80,18 +79,6 @@ int verb_reap(struct cli *cli, int argc, char **argv, struct err *err)
 	if (n > 0)
 		return cli_usage(cli, err, "too many words");
 	return cli_begin(cli, err) < 0 ? -1 : run(cli, args, err);
-}
-
-int verb_verify(struct cli *cli, int argc, char **argv, struct err *err)
-{
-	int n;
-	char **words = opt_words(cli, argc, argv, 1, 1, &n, err), id[ID_SIZE];
-	const char *args[] = { "--verify", id, NULL };
-
-	if (words == NULL || cli_begin(cli, err) < 0 ||
-	    target_find_gone(&cli->config.host, words[0], id, err) < 0)
-		return -1;
-	return run(cli, args, err);
 }
 
 int verb_host(struct cli *cli, int argc, char **argv, struct err *err)

@@ -194,6 +194,9 @@ static bool audit_entry(const char *id, void *arg)
 	if (entry_load(audit->host, id, &entry, &err) < 0) {
 		if (err.code != ERR_NOT_FOUND)
 			audit_add(audit, "sandbox", "%s: %s", id, err.text);
+	} else if (entry.state == STORE_QUARANTINED) {
+		audit_add(audit, "sandbox", "%s (%s) is quarantined: %.150s", id,
+			  entry.has_spec ? entry.spec.name : "no spec", entry.residue);
 	} else if (entry.state == STORE_BROKEN || entry.state == STORE_EXPIRED) {
 		audit_add(audit, "sandbox", "%s (%s) is %s: mayfly reap", id,
 			  entry.has_spec ? entry.spec.name : "no spec",

@@ -77,7 +77,8 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 		*reason = f->expired ? END_EXPIRED : *reason;
 		return REAP_ALL;
 	}
-	if (f->here && f->end) { /* a keeper died on its way down */
+	if ((f->here || f->left) &&
+	    f->end) { /* a keeper died on its way down, or something stayed */
 		*reason = f->end;
 		return reap_decide_end(f, f->end);
 	}
@@ -154,6 +155,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;
+	f->left = e->residue[0] != '\0';
 	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored);
 	if (f->unread)
 		r->grace_s = told.grace_s;

@@ -38,6 +38,7 @@ struct reap_facts {
 	bool has_spec, durable, has_disk, ran; /* ran: was ready once */
 	bool unread;			       /* a spec is there, but not one of this version */
 	bool here;			       /* RUN_DIR/ID is there */
+	bool left;			       /* its last end could not clear everything */
 	bool other_boot;		       /* and says that it is of another boot */
 	bool expired;
 	bool due;     /* confirmed, and its grace is over */

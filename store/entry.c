@@ -22,7 +22,7 @@ const char *entry_state_word(enum store_state state)
 		[STORE_CREATING] = "creating", [STORE_RUNNING] = "running",
 		[STORE_ENDING] = "ending",     [STORE_STOPPED] = "stopped",
 		[STORE_EXPIRED] = "expired",   [STORE_GRACE] = "grace",
-		[STORE_BROKEN] = "broken",
+		[STORE_BROKEN] = "broken",     [STORE_QUARANTINED] = "quarantined",
 	};
 
 	BUG_ON((size_t)state >= ARRAY_SIZE(words));
@@ -40,6 +40,8 @@ enum store_state entry_decide(const struct entry_facts *facts)
 			return STORE_CREATING;
 		return facts->phase == STATUS_ENDING ? STORE_ENDING : STORE_RUNNING;
 	}
+	if (facts->has_residue)
+		return STORE_QUARANTINED;
 	if (!facts->has_spec)
 		return STORE_BROKEN;
 	if (facts->expired)
@@ -55,8 +57,9 @@ enum store_state entry_decide(const struct entry_facts *facts)
 
 /* What the journal knows, also after a reboot. */
 struct entry_history {
-	bool ready;	 /* it has ever been */
-	int64_t until_s; /* the last date it was renewed to; 0: never */
+	bool ready;	   /* it has ever been */
+	int64_t until_s;   /* the last date it was renewed to; 0: never */
+	char residue[256]; /* as struct store_entry has it */
 };
 
 static bool entry_read_history(const struct journal_line *line, void *arg)
@@ -68,6 +71,10 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	if (line->word != JOURNAL_EVENT)
 		return true;
 	history->ready |= strncmp(line->text, "ready", 5) == 0;
+	if (strncmp(line->text, "residue ", 8) == 0)
+		(void)str_copy(history->residue, sizeof(history->residue), line->text + 8);
+	if (strncmp(line->text, "starting ", 9) == 0 || strncmp(line->text, "stopped ", 8) == 0)
+		history->residue[0] = '\0';
 	if (strncmp(line->text, "renewed ", 8) == 0 &&
 	    journal_value(line->text, "until", until, sizeof(until)) &&
 	    str_to_instant(until, &until_s))
@@ -131,6 +138,8 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 		entry->over_s = verdict.over_s;
 	}
 	facts.has_ready = history.ready;
+	facts.has_residue = history.residue[0] != '\0';
+	memcpy(entry->residue, history.residue, sizeof(entry->residue));
 	entry->state = entry_decide(&facts);
 	facts.lock_held = false;
 	entry->at_rest = entry_decide(&facts);

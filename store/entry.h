@@ -23,7 +23,7 @@ int entry_each(const struct host_config *host, bool (*visit)(const char *id, voi
 /* The id behind a name (or an id, or the beginning of one of at least 4 digits). 0, or -1 with err (ERR_NOT_FOUND). */
 int entry_find(const struct host_config *host, const char *name, char id[ID_SIZE], struct err *err);
 
-/* "creating", "running", "ending", "stopped", "expired", "grace", "broken" */
+/* "creating", "running", "ending", "stopped", "expired", "grace", "broken", "quarantined" */
 const char *entry_state_word(enum store_state state);
 
 /* The decision alone. Pure. */
@@ -33,7 +33,8 @@ struct entry_facts {
 	bool has_spec, has_status, has_end;
 	bool has_ready; /* the journal says that it has run */
 	bool durable, expired;
-	bool in_grace; /* expired, and its disk is kept */
+	bool in_grace;	  /* expired, and its disk is kept */
+	bool has_residue; /* its last end could not clear everything */
 	enum status_phase phase;
 };
 enum store_state entry_decide(const struct entry_facts *facts);

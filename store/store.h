@@ -99,6 +99,7 @@ enum store_state {
 	STORE_EXPIRED, /* nothing runs, its date has come: reap takes it */
 	STORE_GRACE, /* the same, but its disk is kept for its grace: only a renewal brings it back */
 	STORE_BROKEN, /* half made, or its keeper is lost: reap takes it */
+	STORE_QUARANTINED, /* it has ended, but something of it could not be removed: name, uid, address stay taken */
 };
 
 struct store_entry {
@@ -111,6 +112,7 @@ struct store_entry {
 	struct deadline_record deadline;
 	struct status_record status;
 	struct end_record end;
+	char residue[256]; /* what its last end could not clear: "KIND: why"; "": nothing */
 };
 
 #endif

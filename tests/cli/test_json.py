@@ -70,7 +70,8 @@ with Site() as site:
     holds(site, "host", "up", mode="good-news")
     holds(site, "host", "down", mode="ready")
     found = holds(site, "verify", ID, mode="residue", code=5)
-    tap.check(found == [{"name": "web", "id": None, "ok": False, "text": "the tap is there"}], "verify's finding", found)
+    tap.check(found == [{"name": None, "id": ID, "kind": None, "object": None, "identity": None, "made": None, "absent": None,
+                        "absent_by": None, "ok": False, "now": "the tap is there", "now_by": None}], "verify's finding", found)
     for verb in ("start", "stop"):
         holds(site, verb, "nobody", code=3)
     site.add("web")
