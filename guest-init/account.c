@@ -22,7 +22,7 @@ static const char sshd_config[] = "HostKey " HOST_KEY "\n"
 				  "KbdInteractiveAuthentication no\n"
 				  "UsePAM no\n"
 				  "UseDNS no\n"
-				  "PrintMotd no\n"
+				  "PrintMotd yes\n"
 				  "PidFile none\n"
 				  "AcceptEnv LANG LC_*\n"
 				  "Subsystem sftp internal-sftp\n";

@@ -22,6 +22,7 @@
 #include "guest-init/environment.h"
 #include "guest-init/say.h"
 #include "guest-init/spawn.h"
+#include "guest-init/until.h"
 
 static const char console_hint[] = "\r\nmayfly: press Enter for a root shell\r\n";
 
@@ -61,6 +62,7 @@ static _Noreturn void become_shell(int fd)
 		_exit(126);
 	environment_set(pw);
 	(void)setenv("TERM", "xterm", 1);
+	until_greet(STDOUT_FILENO);
 	if (chdir(pw->pw_dir) < 0)
 		(void)!chdir("/");
 	(void)snprintf(name, sizeof(name), "-%.60s", slash != NULL ? slash + 1 : shell);
@@ -71,8 +73,10 @@ static _Noreturn void become_shell(int fd)
 
 void console_serve(struct console *console)
 {
-	pid_t pid = spawn_fork(&console->fd);
+	pid_t pid;
 
+	until_refresh();
+	pid = spawn_fork(&console->fd);
 	if (pid == 0)
 		become_shell(console->fd);
 	fd_close(&console->fd); /* also when there's no process: a key must not be a busy loop */

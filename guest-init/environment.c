@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "guest-init/until.h"
+
 void environment_set(const struct passwd *pw)
 {
 	(void)clearenv();
@@ -11,5 +13,6 @@ void environment_set(const struct passwd *pw)
 	(void)setenv("USER", pw->pw_name, 1);
 	(void)setenv("LOGNAME", pw->pw_name, 1);
 	(void)setenv("SHELL", pw->pw_shell, 1);
+	(void)setenv(UNTIL_VARIABLE, until_text(), 1);
 	(void)setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 }

@@ -34,12 +34,13 @@
 #include "guest-init/root.h"
 #include "guest-init/say.h"
 #include "guest-init/service.h"
+#include "guest-init/until.h"
 
-#define FIRST_SERVICE 4	 /* in the poll set */
+#define FIRST_SERVICE 5	 /* in the poll set */
 #define GRACE_S	      5u /* between SIGTERM and SIGKILL when the machine ends by itself */
 
 struct machine {
-	int signals, control, deadline;
+	int signals, control, deadline, minute;
 	int services[SERVICE_KINDS];
 	struct console console;
 };
@@ -74,8 +75,28 @@ static void arm_deadline(int fd, int64_t deadline_s)
 {
 	const struct itimerspec at = { .it_value = { .tv_sec = deadline_s } };
 
+	until_set(deadline_s);
 	if (timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
 		say("deadline: %s", err_errno_text(errno));
+}
+
+/* Since the boot, so that guests don't wake at the same time. */
+static int open_minute(void)
+{
+	const struct itimerspec each = { .it_value = { .tv_sec = UNTIL_MINUTE_S },
+					 .it_interval = { .tv_sec = UNTIL_MINUTE_S } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	(void)timerfd_settime(fd, 0, &each, NULL);
+	return fd;
+}
+
+static void on_minute(const struct machine *m)
+{
+	uint64_t minutes;
+
+	if (read(m->minute, &minutes, sizeof(minutes)) > 0)
+		until_refresh();
 }
 
 static int open_signals(void)
@@ -137,10 +158,15 @@ static void on_control(struct machine *m)
 	case GUEST_CLOCK:
 		set_clock(request.clock.now_ns);
 		break;
+	case GUEST_NOTICE:
+		until_notice(request.notice.left_s);
+		break;
 	default:
 		arm_deadline(m->deadline, request.deadline.deadline_s);
+		until_moved();
 		break;
 	}
+	until_refresh();
 }
 
 static _Noreturn void serve(struct machine *m)
@@ -151,6 +177,7 @@ static _Noreturn void serve(struct machine *m)
 			{ .fd = m->control, .events = POLLIN },
 			{ .fd = m->deadline, .events = POLLIN },
 			{ .fd = m->console.fd, .events = POLLIN },
+			{ .fd = m->minute, .events = POLLIN },
 		};
 
 		for (int i = 0; i < SERVICE_KINDS; i++)
@@ -166,6 +193,8 @@ static _Noreturn void serve(struct machine *m)
 			end_machine(m->control, GUEST_END_DEADLINE, GRACE_S, "the date has come");
 		if (fds[3].revents != 0)
 			console_serve(&m->console);
+		if (fds[4].revents != 0)
+			on_minute(m);
 		for (int i = 0; i < SERVICE_KINDS; i++) {
 			if (fds[FIRST_SERVICE + i].revents != 0)
 				service_accept((enum service_kind)i, m->services[i]);
@@ -206,6 +235,8 @@ static void bring_up(struct machine *m)
 	halt_install();
 	net_up(&config.record);
 	arm_deadline(m->deadline, config.record.deadline_s);
+	until_install();
+	until_refresh();
 	service_listen(m->services);
 }
 
@@ -225,6 +256,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	m.signals = open_signals();
 	m.deadline = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	m.minute = open_minute();
 	bring_up(&m);
 	if (m.control < 0 || control_ready(m.control) < 0)
 		say("the host can't be told that the machine is ready");

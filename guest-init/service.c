@@ -6,6 +6,7 @@
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "guest-init/exec.h"
 #include "guest-init/say.h"
 #include "guest-init/spawn.h"
+#include "guest-init/until.h"
 
 /* 0: free. Each kind has its own, so that strangers on TCP can't use up the host's way in. */
 static pid_t service_children[SERVICE_KINDS][SERVICE_MAX_CHILDREN];
@@ -75,9 +77,12 @@ static bool comes_from_host(enum service_kind kind, const struct sockaddr_vm *pe
 
 static _Noreturn void run_sshd(int connection)
 {
+	char until[64];
+
+	(void)snprintf(until, sizeof(until), "SetEnv=%s=%s", UNTIL_VARIABLE, until_text());
 	if (dup2(connection, STDIN_FILENO) < 0 || dup2(connection, STDOUT_FILENO) < 0)
 		_exit(126);
-	(void)execl("/usr/sbin/sshd", "sshd", "-i", "-e", "-o", "LogLevel=ERROR", "-f",
+	(void)execl("/usr/sbin/sshd", "sshd", "-i", "-e", "-o", "LogLevel=ERROR", "-o", until, "-f",
 		    ACCOUNT_SSHD_CONFIG, (char *)NULL);
 	say("/usr/sbin/sshd: %s", err_errno_text(errno));
 	_exit(127);
@@ -96,6 +101,8 @@ void service_accept(enum service_kind kind, int listen_fd)
 
 	if (connection < 0 || child == NULL || !comes_from_host(kind, &peer.vsock))
 		return;
+	if (kind != SERVICE_EXEC)
+		until_refresh(); /* a login shows what is left now */
 	pid = spawn_fork(&connection);
 	if (pid == 0) {
 		if (kind == SERVICE_EXEC)

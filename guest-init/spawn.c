@@ -22,10 +22,11 @@ pid_t spawn_fork(int *keep)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	if (*keep != SPAWN_KEPT_FD && dup3(*keep, SPAWN_KEPT_FD, O_CLOEXEC) < 0)
+	if (keep && *keep != SPAWN_KEPT_FD && dup3(*keep, SPAWN_KEPT_FD, O_CLOEXEC) < 0)
 		_exit(126);
-	*keep = SPAWN_KEPT_FD;
-	if (syscall(SYS_close_range, SPAWN_KEPT_FD + 1, ~0u, 0) < 0)
+	if (keep)
+		*keep = SPAWN_KEPT_FD;
+	if (syscall(SYS_close_range, SPAWN_KEPT_FD + (keep != NULL), ~0u, 0) < 0)
 		_exit(126);
 	if (prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT, 0, 0, 0) < 0)
 		_exit(126);

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "keeper/keeper.h"
+#include "keeper/notice.h"
+#include "keeper/tell.h"
 #include "store/deadline.h"
 #include "store/journal.h"
 
@@ -124,14 +126,29 @@ int date_resume(struct keeper *k, struct err *err)
 }
 
 /* settime may say ECANCELED (the clock was set since) with the timer armed all the same. */
-static void date_arm(struct keeper *k, uint64_t elapsed_left_s)
+static void date_arm(struct keeper *k, uint64_t wait_s)
 {
-	uint64_t wait_s = elapsed_left_s < DATE_BOOK_S ? elapsed_left_s : DATE_BOOK_S;
 	struct itimerspec date = { .it_value.tv_sec = k->deadline.deadline_s };
 	struct itimerspec book = { .it_value.tv_sec = wait_s > 0 ? (time_t)wait_s : 1 };
 
 	(void)timerfd_settime(k->date_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &date, NULL);
 	(void)timerfd_settime(k->elapsed_fd, 0, &book, NULL);
+}
+
+void date_soon(struct keeper *k)
+{
+	date_arm(k, 1);
+}
+
+/* Until the elapsed bound, the next notice or the next booking. */
+static uint64_t date_wait(const struct keeper *k, const struct deadline_verdict *verdict)
+{
+	uint64_t notice_s = notice_wait(k->spec.host.notices_s, verdict->left_s);
+	uint64_t wait_s = DATE_BOOK_S;
+
+	if (verdict->elapsed_left_s < wait_s)
+		wait_s = verdict->elapsed_left_s;
+	return notice_s < wait_s ? notice_s : wait_s;
 }
 
 int date_open(struct keeper *k, struct err *err)
@@ -140,7 +157,7 @@ int date_open(struct keeper *k, struct err *err)
 	k->elapsed_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (k->date_fd < 0 || k->elapsed_fd < 0)
 		return err_sys(err, "can't make the timers");
-	date_arm(k, 1);
+	date_soon(k);
 	return 0;
 }
 
@@ -172,8 +189,10 @@ bool date_tick(struct keeper *k)
 		deadline_account(&k->deadline, &now);
 		(void)deadline_write(&k->spec.host, k->spec.id, &k->deadline, &ignored);
 	}
-	if (!verdict.expired)
-		date_arm(k, verdict.elapsed_left_s);
+	if (!verdict.expired) {
+		date_arm(k, date_wait(k, &verdict));
+		notice_look(k, verdict.left_s);
+	}
 	return verdict.expired;
 }
 
@@ -201,6 +220,8 @@ int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char
 	}
 	log_note("renewed until %s by %s: %s", text, who, reason);
 	(void)control_send(&k->control, GUEST_DEADLINE, &told, sizeof(told));
-	date_arm(k, 1);
+	notice_forget(k);
+	tell_renewed(k, who, reason);
+	date_soon(k);
 	return 0;
 }

@@ -12,7 +12,8 @@ struct keeper;
 
 /*
  * The date, watched: a timer on the real clock that also fires when that clock is set, and one on elapsed time that fires
- * at least each minute and books what has elapsed. Whichever fires, store/deadline.h decides.
+ * at least each minute and books what has elapsed. Whichever fires, store/deadline.h decides, and
+ * keeper/notice.h what is to be told.
  */
 
 /* Grant the spec's life and write it down. Refuses a date that has come. */
@@ -24,6 +25,9 @@ int date_resume(struct keeper *k, struct err *err);
 
 /* Make both timers and arm them. */
 int date_open(struct keeper *k, struct err *err);
+
+/* Something has changed: let date_tick look within a second. */
+void date_soon(struct keeper *k);
 
 /* A timer fired: decide, book, re-arm. True: the date has come. */
 bool date_tick(struct keeper *k);

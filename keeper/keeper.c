@@ -24,8 +24,7 @@
 #include "store/spec.h"
 #include "store/status.h"
 
-#define KEEPER_FDS    128
-#define KEEPER_CGROUP "keepers" /* below CGROUP_PARENT; made by host up */
+#define KEEPER_FDS 128
 
 void keeper_init(struct keeper *k)
 {
@@ -42,6 +41,7 @@ void keeper_init(struct keeper *k)
 	k->child.pidfd = -1;
 	k->control.fd = -1;
 	serve_init(&k->serve);
+	hook_init(&k->hooks);
 }
 
 /* Out of the cgroup of whoever created the sandbox: the end of a login must not be the end of its sandboxes. */

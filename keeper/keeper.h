@@ -15,6 +15,7 @@
 #include "jail/cgroup.h"
 #include "jail/spawn.h"
 #include "keeper/control.h"
+#include "keeper/hook.h"
 #include "keeper/mke2fs.h"
 #include "keeper/owner_table.h"
 #include "keeper/ports.h"
@@ -68,6 +69,7 @@ struct keeper {
 	uint32_t slot;
 	struct slot_plan plan;
 	struct deadline_record deadline;
+	uint32_t told_s[SPEC_MAX_NOTICES]; /* notices of this date that were given; 0 ends */
 	struct status_record status;
 
 	/* made for the guest */
@@ -86,9 +88,12 @@ struct keeper {
 	int channel_fd;
 	struct control control;
 	struct serve serve;
+	struct hooks hooks;
 	struct life life;
 	int signal_fd, date_fd, elapsed_fd, patience_fd;
 };
+
+#define KEEPER_CGROUP "keepers" /* below CGROUP_PARENT; made by host up */
 
 /* All descriptors -1, nothing claimed. */
 void keeper_init(struct keeper *k);

@@ -323,7 +323,8 @@ enum life_poll {
 	LIFE_POLL_PATIENCE,
 	LIFE_POLL_PORTS,
 	LIFE_POLL_SERVE,
-	LIFE_POLL_FDS = LIFE_POLL_SERVE + SERVE_POLL_FDS,
+	LIFE_POLL_HOOKS = LIFE_POLL_SERVE + SERVE_POLL_FDS,
+	LIFE_POLL_FDS = LIFE_POLL_HOOKS + HOOK_POLL_FDS,
 };
 
 static void life_minute(struct keeper *k)
@@ -350,6 +351,7 @@ static void life_turn(struct keeper *k)
 		.events = POLLIN,
 	};
 	serve_poll(&k->serve, &fds[LIFE_POLL_SERVE]);
+	hook_poll(&k->hooks, &fds[LIFE_POLL_HOOKS]);
 	if (poll(fds, LIFE_POLL_FDS, -1) < 0)
 		return;
 	if (fds[LIFE_POLL_CHANNEL].revents && !hear_monitor(k) && k->channel_fd < 0)
@@ -367,6 +369,7 @@ static void life_turn(struct keeper *k)
 	if (fds[LIFE_POLL_PATIENCE].revents)
 		life_patience_over(k);
 	serve_handle(k, &fds[LIFE_POLL_SERVE]);
+	hook_handle(k, &fds[LIFE_POLL_HOOKS]);
 	if (k->life.state >= LIFE_STOPPING) /* access goes first */
 		ports_hush(k->ports);
 	if (fds[LIFE_POLL_PORTS].revents)

@@ -31,6 +31,20 @@ int privileges_drop(struct err *err)
 	return 0;
 }
 
+int privileges_none(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	/* who may no longer drop from the bounding set has no_new_privs, which makes it moot for an exec */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_capset, &head, data);
+}
+
 int privileges_detach(struct err *err)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);

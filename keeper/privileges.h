@@ -11,6 +11,9 @@
  */
 int privileges_drop(struct err *err);
 
+/* For a program of somebody else's: uid 0, no capability at all, no way back. 0 or -1. */
+int privileges_none(void);
+
 /*
  * Become independent of who started us: own session, stdio on /dev/null. The caller's process exits 0; the child returns.
  * 0, or -1 with err.

@@ -17,6 +17,7 @@
 #include "keeper/files.h"
 #include "keeper/initrd.h"
 #include "keeper/life.h"
+#include "keeper/notice.h"
 #include "keeper/pass.h"
 #include "keeper/privileges.h"
 #include "keeper/progress.h"
@@ -226,7 +227,9 @@ int steps_running(struct keeper *k, struct err *err)
 			  (int)k->child.pid) < 0)
 		return -1;
 	marks_note(&k->spec.host, k->spec.id, k->status.ready_at_s);
+	notice_recall(k);
 	k->live = true;
+	date_soon(k); /* a notice may have come due while nobody could be told */
 	log_note("running: monitor %d", (int)k->child.pid);
 	progress_tell(k, CTL_READY, 0, "");
 	fd_close(&k->progress_fd);

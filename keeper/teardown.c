@@ -21,6 +21,7 @@
 #include "keeper/inject.h"
 #include "keeper/keeper.h"
 #include "keeper/plan.h"
+#include "keeper/tell.h"
 #include "keeper/undo.h"
 #include "store/deadline.h"
 #include "store/journal.h"
@@ -388,6 +389,7 @@ static void teardown_left(struct teardown *t, const struct row *row, struct err 
 
 int teardown_run(struct teardown *t, struct err *err)
 {
+	static struct tell_end end;
 	struct err first = { 0 };
 
 	/* what can't be read can't be undone by halves: all stays, for the next one to find */
@@ -396,6 +398,7 @@ int teardown_run(struct teardown *t, struct err *err)
 		err->code = ERR_RESIDUE;
 		return -1;
 	}
+	tell_end_begin(t, &end);
 	teardown_announce(t);
 	for (unsigned i = 0; i < teardown_steps(); i++) {
 		const struct row *row = &teardown_rows[i];
@@ -407,8 +410,10 @@ int teardown_run(struct teardown *t, struct err *err)
 		inject_point(inject_teardown(i, 1));
 	}
 	fd_close(&t->journal_fd);
-	if (t->residue == 0)
+	if (t->residue == 0) {
+		tell_end(t, &end);
 		return 0;
+	}
 	*err = first;
 	err->code = ERR_RESIDUE;
 	return -1;

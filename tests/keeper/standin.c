@@ -23,6 +23,11 @@
 static int control = -1;
 static bool flooding; /* the channel, with packets that come too late */
 static struct launch_record record;
+static struct {
+	unsigned notices, deadlines; /* frames */
+	struct guest_notice notice;  /* the latest */
+	struct guest_deadline deadline;
+} told; /* to the guest about its date; who connects to port 1020 reads it */
 
 static void send_packet_arg(uint32_t type, uint32_t arg, const void *payload, size_t len)
 {
@@ -158,8 +163,14 @@ static void take_packet(void)
 		if (word("standin.noise"))
 			(void)fd_write_all(control, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 	} else if (msg.type == LAUNCH_MSG_CONNECT) {
-		char text[32];
+		char text[128];
 		int n = snprintf(text, sizeof(text), "port %u\n", msg.arg);
+
+		if (msg.arg == 1020)
+			n = snprintf(text, sizeof(text), "%u %llu %lld %u %lld\n", told.notices,
+				     (unsigned long long)told.notice.left_s,
+				     (long long)told.notice.deadline_s, told.deadlines,
+				     (long long)told.deadline.deadline_s);
 
 		flooding |= msg.arg == 1013;
 		maybe_end(msg.arg);
@@ -177,6 +188,14 @@ static void take_frame(void)
 	    fd_read_all(control, payload, head.len) < 0) {
 		fd_close(&control);
 		return;
+	}
+	if (head.type == GUEST_NOTICE && head.len == sizeof(told.notice)) {
+		told.notices++;
+		memcpy(&told.notice, payload, sizeof(told.notice));
+	}
+	if (head.type == GUEST_DEADLINE && head.len == sizeof(told.deadline)) {
+		told.deadlines++;
+		memcpy(&told.deadline, payload, sizeof(told.deadline));
 	}
 	if (head.type != GUEST_SHUTDOWN || word("standin.deaf"))
 		return;
