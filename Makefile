@@ -218,7 +218,7 @@ $(B)/tests/fuzz/fuzz_launch: $(call fuzzed,vmm/monitor/launch)
 $(B)/tests/fuzz/fuzz_ctl: $(call fuzzed,keeper/serve keeper/pass keeper/progress)
 $(B)/tests/fuzz/fuzz_guest: $(call fuzzed,keeper/control cli/agent cli/terminal)
 $(B)/tests/fuzz/fuzz_init: $(call fuzzed,$(addprefix guest-init/,config command control frame say))
-$(B)/tests/fuzz/fuzz_config: $(call fuzzed,cli/config cli/config_keys cli/limits cli/toml)
+$(B)/tests/fuzz/fuzz_config: $(call fuzzed,cli/config cli/config_keys cli/config_policy cli/egress cli/limits cli/toml)
 
 $(B)/tests/%: $(B)/host/obj/tests/%.o $(call archives,host,keeper $(PURE))
 	@mkdir -p $(@D)

@@ -14,6 +14,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/config_policy.h"
 #include "cli/limits.h"
 #include "cli/toml.h"
 
@@ -300,6 +301,15 @@ static int set_rate(const struct config_key *key, const struct toml_item *item, 
 	return wrong != NULL ? bad(err, key, wrong) : 0;
 }
 
+static int set_policy(const struct config_key *key, const struct toml_item *item, void *at,
+		      struct config *config, struct err *err)
+{
+	const char *wrong = config_policy_set(key, item, at);
+
+	(void)config;
+	return wrong != NULL ? bad(err, key, wrong) : 0;
+}
+
 static const struct {
 	setter_fn *set;
 	enum toml_type toml;
@@ -318,13 +328,20 @@ static const struct {
 	[CONFIG_ADDRESSES] = { set_addresses, TOML_STRINGS, "a list of addresses in quotes" },
 	[CONFIG_NOTICES] = { set_notices, TOML_STRINGS, "a list of durations in quotes" },
 	[CONFIG_HOOK] = { set_hook, TOML_STRING, "a path in quotes, or \"\"" },
+	[CONFIG_MIB] = { set_policy, TOML_STRING, "a size in quotes, or \"none\"" },
+	[CONFIG_NAMES] = { set_policy, TOML_STRINGS, "a list of names in quotes" },
+	[CONFIG_FILES] = { set_policy, TOML_STRINGS,
+			   "a list of names, paths or digests in quotes" },
+	[CONFIG_EGRESS] = { set_policy, TOML_STRING, "\"any\", \"none\" or a list of networks" },
 	[CONFIG_RATE] = { set_rate, TOML_STRING, "a rate in quotes, such as \"10M\"" },
 };
 
 static int set(struct config *config, const struct config_key *key, const struct toml_item *item,
 	       struct err *err)
 {
-	if (item->type != types[key->type].toml)
+	bool list = key->type == CONFIG_EGRESS && item->type == TOML_STRINGS;
+
+	if (item->type != types[key->type].toml && !list)
 		return err_set(err, ERR_USAGE, "%s.%s: expected %s", key->section, key->key,
 			       types[key->type].expected);
 	return types[key->type].set(key, item, (char *)config + key->offset, config, err);
@@ -421,6 +438,8 @@ static int check_together(const struct config *config, const char *name, struct 
 	if (config->grace_s > config->max_grace_s)
 		return err_set(err, ERR_USAGE, "%s: site.grace is longer than site.max_grace",
 			       name);
+	if (config_policy_check(config, name, err) < 0)
+		return -1;
 	if (host->slot_count > 1ULL << (31 - host->pool4_prefix))
 		return err_set(err, ERR_USAGE,
 			       "%s: network.pool4 has room for %llu sandboxes, jail.slots is %u",

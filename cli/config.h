@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/proto/spec.h"
+#include "cli/egress.h"
 
 /*
  * The site's configuration: /etc/mayfly/mayfly.toml or --config F. config.example.toml documents
@@ -24,8 +25,25 @@
 #define CONFIG_DISK_STEP   (1ULL << 20)
 #define CONFIG_CPUS_MAX	   8 /* vCPUs that the monitor runs */
 
+/* A list of names, paths or digests of the configuration. */
+#define POLICY_WORDS_MAX 16
+
+struct policy_words {
+	unsigned n;
+	char words[POLICY_WORDS_MAX][SPEC_PATH_SIZE];
+};
+
+/* What cli/policy.h measures requests by; what all sandboxes together may have stands in host.totals. */
+struct policy {
+	uint32_t max_cpus, max_memory_mib, max_disk_mib; /* of one sandbox; 0: no limit */
+	struct policy_words images, kernels;		 /* empty: any */
+	struct policy_words users, groups;		 /* both empty: whoever is root */
+	struct egress egress;
+};
+
 struct config {
 	struct host_config host;
+	struct policy policy;
 	uint64_t default_ttl_s;
 	uint64_t max_ttl_s;
 	uint64_t grace_s; /* how long a disk is kept after the date; 0: not at all */
@@ -58,6 +76,10 @@ enum config_type {
 	CONFIG_ADDRESSES, /* ["192.0.2.1", "2001:db8::1"]: char[SPEC_MAX_RESOLVERS][46] */
 	CONFIG_NOTICES,	  /* ["24h", "1h"]: uint32_t[SPEC_MAX_NOTICES], the longest first */
 	CONFIG_HOOK,	  /* absolute path or "": char[SPEC_PATH_SIZE] */
+	CONFIG_MIB,	  /* "2G", "none": uint32_t MiB, 0 for none */
+	CONFIG_NAMES,	  /* ["ada", "bob"]: struct policy_words */
+	CONFIG_FILES,	  /* ["default", "/path", "sha256:…"]: struct policy_words */
+	CONFIG_EGRESS,	  /* "any", "none", ["192.0.2.0/24:443"]: struct egress */
 	CONFIG_RATE,	  /* "10M,burst=64M", "none": struct spec_rate; max 0: without bursts */
 	CONFIG_TYPES,
 };

@@ -15,6 +15,16 @@ static int refuse(struct err *err, const struct config *config, const char *opti
 		       what, str_from_duration(config->max_ttl_s, max, sizeof(max)));
 }
 
+/* As cli/policy.h says it. */
+static int refuse_policy(struct err *err, const struct config *config, const char *option,
+			 const char *value)
+{
+	char max[32];
+
+	return err_set(err, ERR_USAGE, "[site] max_ttl = \"%s\" refuses %s %.60s",
+		       str_from_duration(config->max_ttl_s, max, sizeof(max)), option, value);
+}
+
 int life_deadline(const struct life *life, const struct config *config, int64_t now_s,
 		  int64_t *deadline_s, bool *by_default, struct err *err)
 {
@@ -32,7 +42,7 @@ int life_deadline(const struct life *life, const struct config *config, int64_t 
 			return refuse(err, config, "--ttl", life->ttl,
 				      "not a life: write it as 30m, 12h, 7d or 2w");
 		if (seconds > config->max_ttl_s)
-			return refuse(err, config, "--ttl", life->ttl, "too long");
+			return refuse_policy(err, config, "--ttl", life->ttl);
 		*deadline_s = now_s + (int64_t)seconds;
 		return 0;
 	}
@@ -42,7 +52,7 @@ int life_deadline(const struct life *life, const struct config *config, int64_t 
 	if (*deadline_s <= now_s)
 		return refuse(err, config, "--until", life->until, "in the past");
 	if ((uint64_t)(*deadline_s - now_s) > config->max_ttl_s)
-		return refuse(err, config, "--until", life->until, "too far away");
+		return refuse_policy(err, config, "--until", life->until);
 	return 0;
 }
 

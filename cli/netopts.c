@@ -26,6 +26,12 @@ int netopts_option(struct netopts *options, int id, const char *value, struct er
 		if (!options->none && strcmp(value, "nat") != 0)
 			return err_set(err, ERR_USAGE, "--net %.60s: neither nat nor none", value);
 		return 1;
+	case NETOPTS_EGRESS:
+		if (options->n_egress == SPEC_MAX_EGRESS)
+			return err_set(err, ERR_USAGE, "--egress: at most %d times",
+				       SPEC_MAX_EGRESS);
+		options->egress[options->n_egress++] = value;
+		return 1;
 	case NETOPTS_NO_IPV6:
 		options->no_ipv6 = true;
 		return 1;
@@ -84,6 +90,9 @@ int netopts_resolve(const struct netopts *options, struct spec *spec, struct err
 		return err_set(err, ERR_USAGE,
 			       "--net none has neither ports nor an address: leave out %s",
 			       options->n_publish > 0 ? "--publish" : "--address");
+	if (options->none && options->n_egress > 0)
+		return err_set(err, ERR_USAGE,
+			       "--net none has nothing to send through: leave out --egress");
 	if (options->none)
 		spec->flags &= ~(uint32_t)SPEC_NET;
 	if (options->no_ipv6)

@@ -15,11 +15,13 @@ struct netopts {
 	const char *publish[SPEC_MAX_PORTS];
 	unsigned n_publish;
 	const char *address; /* the guest's, or NULL */
+	const char *egress[SPEC_MAX_EGRESS];
+	unsigned n_egress;
 	bool none, no_ipv6;
 };
 
 /* Option ids; NETOPTS_OPTIONS belongs into the verbs' tables. */
-enum { NETOPTS_ADDRESS = OPT_LONG + 200, NETOPTS_NET, NETOPTS_NO_IPV6 };
+enum { NETOPTS_ADDRESS = OPT_LONG + 200, NETOPTS_NET, NETOPTS_NO_IPV6, NETOPTS_EGRESS };
 
 #define NETOPTS_OPTIONS                                                                            \
 	{ 'p', "publish", "PORTS",                                                                 \
@@ -27,6 +29,8 @@ enum { NETOPTS_ADDRESS = OPT_LONG + 200, NETOPTS_NET, NETOPTS_NO_IPV6 };
 		{ NETOPTS_ADDRESS, "address", "ADDR", "its IPv4 address, out of the pool" },       \
 		{ NETOPTS_NET, "net", "nat|none",                                                  \
 		  "nat: it reaches out; none: no network at all" },                                \
+		{ NETOPTS_EGRESS, "egress", "NETS",                                                \
+		  "any, none or where it may send: 192.0.2.0/24:443,…; repeatable" },              \
 	{                                                                                          \
 		NETOPTS_NO_IPV6, "no-ipv6", NULL, "IPv4 only"                                      \
 	}

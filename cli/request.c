@@ -2,12 +2,10 @@
 /* Copyright The mayfly authors */
 #include "cli/request.h"
 
-#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/fd.h"
@@ -16,9 +14,12 @@
 #include "cli/guestfile.h"
 #include "cli/handover.h"
 #include "cli/limits.h"
+#include "cli/policy.h"
 #include "cli/resolv.h"
 #include "cli/sshkey.h"
+#include "cli/who.h"
 #include "store/labels.h"
+#include "store/totals.h"
 
 /* Options whose value is kept as it is, until request_resolve. */
 static const struct {
@@ -82,21 +83,6 @@ int request_option(struct request *request, int id, const char *value, struct er
 		return 1;
 	default:
 		return netopts_option(&request->net, id, value, err);
-	}
-}
-
-void request_login(char out[STR_NAME_MAX + 1])
-{
-	const char *sudo = geteuid() == 0 ? getenv("SUDO_USER") : NULL;
-	const struct passwd *pw = getpwuid(getuid());
-
-	memset(out, 0, STR_NAME_MAX + 1);
-	(void)str_copy(out, STR_NAME_MAX + 1,
-		       sudo != NULL && sudo[0] != '\0' ? sudo
-						       : (pw != NULL ? pw->pw_name : "unknown"));
-	for (char *c = out; *c != '\0'; c++) {
-		if (*c <= ' ' || *c >= '\x7f')
-			*c = '?';
 	}
 }
 
@@ -191,7 +177,7 @@ static int take_names(const struct request *request, const struct config *config
 	if (take_name(spec->name, "", request->name, err) < 0)
 		return -1;
 	if (request->owner == NULL)
-		request_login(spec->owner);
+		who_name(spec->owner);
 	else if (take_name(spec->owner, "--owner", request->owner, err) < 0)
 		return -1;
 	(void)str_copy(spec->account, sizeof(spec->account), config->account);
@@ -348,7 +334,8 @@ int request_resolve(const struct request *request, const struct config *config, 
 	spec->created_s = now_s;
 	spec->memory_bytes = config->memory_bytes;
 	spec->disk_bytes = request->durable ? config->disk_bytes : 0;
-	if (take_names(request, config, spec, err) < 0 || take_notes(request, spec, err) < 0 ||
+	if (policy_check_who(&config->policy, err) < 0 ||
+	    take_names(request, config, spec, err) < 0 || take_notes(request, spec, err) < 0 ||
 	    take_limits(request, config, spec, err) < 0 ||
 	    life_deadline(&request->life, config, now_s, &spec->deadline_s, by_default, err) < 0 ||
 	    request_take_memory(&spec->memory_bytes, request->memory, err) < 0 ||
@@ -360,6 +347,13 @@ int request_resolve(const struct request *request, const struct config *config, 
 	    take_files(request, config, spec, files, err) < 0 || id_draw(spec->id, err) < 0)
 		return -1;
 	resolv_choose(config->resolvers, spec->resolvers);
+	if (policy_take_egress(&config->policy, request->net.egress, request->net.n_egress, spec,
+			       err) < 0 ||
+	    policy_check_spec(config, spec, err) < 0)
+		return -1;
+	/* the keeper decides, once it is at it; who only asks is told what it would say now */
+	if (request->dry_run && totals_check(spec, TOTALS_KEPT | TOTALS_RUNNING, err) < 0)
+		return -1;
 	if (spec->resolvers[0][0] == '\0' && (spec->flags & SPEC_NET) != 0)
 		log_warning(RESOLV_NONE ERR_MEND RESOLV_MEND);
 	return take_keys(request, spec, err);

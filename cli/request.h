@@ -130,7 +130,4 @@ int request_take_owner(char out[STR_NAME_MAX + 1], const char *value, struct err
 /* --cpus, likewise. */
 int request_take_cpus(uint32_t *cpus, const char *value, struct err *err);
 
-/* The login name of whoever runs this, through sudo too; at most STR_NAME_MAX characters. */
-void request_login(char out[STR_NAME_MAX + 1]);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "cli/policy.h"
 #include "cli/resolv.h"
 #include "store/entry.h"
 #include "store/lock.h"
@@ -32,6 +33,9 @@ static int as_of_today(struct spec *spec, void *arg, struct err *err)
 	resolv_choose(today->config->resolvers, spec->resolvers);
 	if (handover_take_again(today->files, spec,
 				today->accept_changed ? HANDOVER_ANY : HANDOVER_VOUCHED, err) < 0)
+		return -1;
+	policy_give_egress(&today->config->policy, spec);
+	if (policy_check_spec(today->config, spec, err) < 0)
 		return -1;
 	*today->spec = *spec;
 	return 0;

@@ -8,6 +8,7 @@
 #include "base/bug.h"
 #include "base/str.h"
 #include "cli/digest.h"
+#include "cli/egress.h"
 #include "cli/json.h"
 #include "cli/limits.h"
 #include "cli/portspec.h"
@@ -106,6 +107,32 @@ static void lines_of_ports(struct text_table *table, const struct spec *spec)
 	}
 }
 
+static void lines_of_egress(struct text_table *table, const struct spec *spec)
+{
+	char text[EGRESS_TEXT_SIZE];
+
+	if ((spec->flags & SPEC_NET) == 0 || (spec->flags & SPEC_EGRESS_LIMITED) == 0)
+		return;
+	if (spec->n_egress == 0)
+		specview_line(table, "sends to", "nobody outside");
+	for (unsigned i = 0; i < spec->n_egress; i++)
+		specview_line(table, "sends to", egress_text(&spec->egress[i], text));
+}
+
+static json_t *egress_json(const struct spec *spec)
+{
+	json_t *list = json_array();
+	char text[EGRESS_TEXT_SIZE];
+
+	for (unsigned i = 0; i < spec->n_egress; i++) {
+		int rc = json_array_append_new(list,
+					       json_string(egress_text(&spec->egress[i], text)));
+
+		BUG_ON(rc < 0);
+	}
+	return list;
+}
+
 static void lines_of_file(struct text_table *table, const char *key, const char *path,
 			  const uint8_t digest[SPEC_DIGEST_SIZE], bool vouched)
 {
@@ -134,6 +161,7 @@ void specview_lines(struct text_table *table, const struct spec *spec)
 					   : "in memory");
 	lines_of_limits(table, spec);
 	lines_of_ports(table, spec);
+	lines_of_egress(table, spec);
 	lines_of_file(table, "kernel", spec->kernel, spec->kernel_sha256,
 		      (spec->flags & SPEC_KERNEL_VOUCHED) != 0);
 	lines_of_file(table, "image", spec->image, spec->image_sha256,
@@ -253,6 +281,9 @@ void specview_json(json_t *object, const struct spec *spec)
 	json_put_number(object, "cpus", spec->vcpus);
 	(void)json_object_set_new(object, "limits", limits_json(spec));
 	json_put_text(object, "network", spec->flags & SPEC_NET ? "nat" : "none");
+	(void)json_object_set_new(object, "egress",
+				  spec->flags & SPEC_EGRESS_LIMITED ? egress_json(spec)
+								    : json_null());
 	(void)json_object_set_new(object, "ports", ports_json(spec));
 	file_json(object, "kernel", spec->kernel, spec->kernel_sha256,
 		  (spec->flags & SPEC_KERNEL_VOUCHED) != 0);

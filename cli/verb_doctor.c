@@ -15,6 +15,7 @@
 #include "cli/guestfile.h"
 #include "cli/handover.h"
 #include "cli/json.h"
+#include "cli/policy.h"
 #include "cli/resolv.h"
 #include "cli/text.h"
 #include "cli/tool.h"
@@ -142,6 +143,22 @@ static void check_resolvers(struct findings *findings, const struct config *conf
 	report(findings, servers[0][0] != '\0' ? LEVEL_OK : LEVEL_NOTE, "resolvers", text);
 }
 
+/* What this site lets whoever asks do: its own decision, so never bad news of the host. */
+static void check_policy(struct findings *findings, const struct config *config)
+{
+	char summary[ERR_TEXT_MAX], text[ERR_TEXT_MAX + 160];
+	int full;
+
+	if (!is_wanted(findings, "policy"))
+		return;
+	full = policy_summary(config, summary, sizeof(summary));
+	(void)snprintf(text, sizeof(text), "policy: %s%s", summary,
+		       full ? ERR_MEND
+			       "ask who runs this host, or see [policy] of its configuration"
+			    : "");
+	report(findings, full ? LEVEL_NOTE : LEVEL_OK, "policy", text);
+}
+
 /* A keeper that has looked and ends with an error only counts its bad news once more. */
 static void check_kernel(struct findings *findings, const struct config *config)
 {
@@ -189,6 +206,7 @@ int verb_doctor(struct cli *cli, int argc, char **argv, struct err *err)
 		findings.list = json_array();
 	check_files(&findings, &cli->config);
 	check_resolvers(&findings, &cli->config);
+	check_policy(&findings, &cli->config);
 	(void)fflush(stdout);
 	check_kernel(&findings, &cli->config);
 	if (findings.n == 0)

@@ -12,8 +12,11 @@
 #include "cli/client.h"
 #include "cli/json.h"
 #include "cli/life.h"
+#include "cli/policy.h"
 #include "cli/request.h"
 #include "cli/target.h"
+#include "cli/who.h"
+#include "store/entry.h"
 #include "store/lock.h"
 #include "store/rest.h"
 
@@ -83,6 +86,20 @@ static int renew_at_rest(const struct host_config *host, const char *name, const
 	return rc < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
+/* More life only for what could be made today, by somebody who could make it. */
+static int check_policy(const struct config *config, const char *id, struct err *err)
+{
+	static struct store_entry entry;
+	int rc = policy_check_who(&config->policy, err);
+
+	if (rc == 0)
+		rc = entry_load(&config->host, id, &entry, err);
+	if (rc == 0 && entry.has_spec)
+		rc = policy_check_spec(config, &entry.spec, err);
+	explicit_bzero(&entry, sizeof(entry));
+	return rc;
+}
+
 static int print_json(const struct renew_words *words, const char *id, int64_t deadline_s,
 		      struct err *err)
 {
@@ -111,7 +128,9 @@ int verb_renew(struct cli *cli, int argc, char **argv, struct err *err)
 			      err) < 0 ||
 	    target_find(&cli->config.host, words.name, id, err) < 0)
 		return -1;
-	request_login(request.who);
+	if (check_policy(&cli->config, id, err) < 0)
+		return err_wrap(err, "%s", words.name);
+	who_name(request.who);
 	fd = client_open(&cli->config.host, id, words.name, err);
 	if (fd < 0 && (err->os_errno == ENOENT || err->os_errno == ECONNREFUSED)) {
 		if (renew_at_rest(&cli->config.host, words.name, id, &request, words.dry_run,

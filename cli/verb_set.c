@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "cli/client.h"
 #include "cli/entryview.h"
+#include "cli/policy.h"
 #include "cli/request.h"
 #include "cli/rest.h"
 #include "cli/target.h"
+#include "cli/who.h"
 #include "store/labels.h"
 
 #define ANSWER_TIMEOUT_MS 10000
@@ -32,6 +34,7 @@ const struct opt verb_set_options[] = {
 };
 
 struct wish {
+	const struct policy *policy;
 	const char *name, *memory, *cpus, *reason, *owner, *balloon;
 	const char *labels[MAX_LABELS];
 	unsigned n_labels;
@@ -65,6 +68,10 @@ static int change(struct spec *spec, void *arg, struct err *err)
 	if (request_take_memory(&spec->memory_bytes, wish->memory, err) < 0 ||
 	    request_take_cpus(&spec->vcpus, wish->cpus, err) < 0)
 		return -1;
+	if ((wish->memory != NULL &&
+	     policy_check_memory(wish->policy, spec->memory_bytes, err) < 0) ||
+	    (wish->cpus != NULL && policy_check_cpus(wish->policy, spec->vcpus, err) < 0))
+		return -1;
 	for (unsigned i = 0; i < wish->n_labels; i++)
 		if (take_label(spec->labels, wish->labels[i], err) < 0)
 			return -1;
@@ -86,6 +93,7 @@ static int change_spec(const struct cli *cli, const struct wish *wish, const cha
 	struct wish copy = *wish;
 	bool running = false;
 
+	copy.policy = &cli->config.policy;
 	if (rest_change(&cli->config.host, wish->name, id, change, &copy, &running, err) < 0)
 		return -1;
 	if (running && (wish->memory || wish->cpus))
@@ -105,7 +113,7 @@ static int balloon(const struct cli *cli, const struct wish *wish, const char *i
 		return err_set(err, ERR_USAGE, "--balloon %.60s: not a size: write it as 128M or 0",
 			       wish->balloon);
 	request.port = (uint32_t)(bytes >> 20);
-	request_login(request.who);
+	who_name(request.who);
 	fd = client_open(&cli->config.host, id, wish->name, err);
 	if (fd < 0)
 		return -1;

@@ -15,6 +15,7 @@
 #include "cli/many.h"
 #include "cli/request.h"
 #include "cli/target.h"
+#include "cli/who.h"
 #include "store/entry.h"
 #include "store/lock.h"
 #include "store/paths.h"
@@ -154,6 +155,6 @@ int verb_stop(struct cli *cli, int argc, char **argv, struct err *err)
 		return cli_usage(cli, err, "the name is missing");
 	if (cli_begin(cli, err) < 0)
 		return -1;
-	request_login(request.who);
+	who_name(request.who);
 	return stop_all(cli, names, n, &request, err);
 }

@@ -13,7 +13,9 @@
 #include <netinet/in.h> /* in front of linux/netfilter.h, which gives way to it */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/bug.h"
 #include "keeper/plan.h"
@@ -71,7 +73,46 @@ static void add_head(struct ruleset_text *t, const struct words *w)
 	RULE("in", "ether type { 8021q, 8021ad } drop");
 }
 
-static void add_ipv4(struct ruleset_text *t, const struct words *w)
+/*
+ * What the rules before have left of a family may pass: all of it, or what goes to this sandbox's end of the host (answers to
+ * published ports; the gate lets no flow begin there) and to the networks of its egress. A fragment that isn't the first has no
+ * port, and passes to none.
+ */
+static void add_egress(struct ruleset_text *t, const struct words *w,
+		       const struct owner_egress *egress, bool v6)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const char *family = v6 ? "ip6" : "ip";
+
+	if (!egress->limited) {
+		RULE("in", "meta protocol %s meta mark set 0x%08x accept", family, w->mark);
+		return;
+	}
+	RULE("in", "meta protocol %s %s daddr %s meta mark set 0x%08x accept", family, family,
+	     v6 ? "fe80::1" : w->host4, w->mark);
+	for (uint32_t i = 0; i < egress->n; i++) {
+		const struct spec_egress *to = &egress->list[i];
+		bool v4 = to->prefix >= 96 && memcmp(to->address, mapped, sizeof(mapped)) == 0;
+		char address[INET6_ADDRSTRLEN], daddr[INET6_ADDRSTRLEN + 24] = "", port[48] = "";
+
+		if (v4 == v6)
+			continue;
+		if (!inet_ntop(v4 ? AF_INET : AF_INET6, to->address + (v4 ? 12 : 0), address,
+			       sizeof(address)))
+			continue;		/* it always fits */
+		if (to->prefix > (v4 ? 96 : 0)) /* a match on no bits is none */
+			(void)snprintf(daddr, sizeof(daddr), "%s daddr %s/%u ", family, address,
+				       to->prefix - (v4 ? 96u : 0u));
+		if (to->port)
+			(void)snprintf(port, sizeof(port), "meta l4proto { tcp, udp } th dport %u ",
+				       to->port);
+		RULE("in", "meta protocol %s %s%smeta mark set 0x%08x accept", family, daddr, port,
+		     w->mark);
+	}
+}
+
+static void add_ipv4(struct ruleset_text *t, const struct words *w,
+		     const struct owner_egress *egress)
 {
 	RULE("in",
 	     "meta protocol arp arp operation { request, reply } arp saddr ether %s arp saddr ip "
@@ -86,7 +127,7 @@ static void add_ipv4(struct ruleset_text *t, const struct words *w)
 		   "100.100.100.200, 192.0.0.192, "
 		   "224.0.0.0/4, 255.255.255.255 } drop");
 	RULE("in", "meta protocol ip udp sport 67 drop"); /* a DHCP server's */
-	RULE("in", "meta protocol ip meta mark set 0x%08x accept", w->mark);
+	add_egress(t, w, egress, false);
 	RULE("out",
 	     "meta protocol arp arp operation { request, reply } arp saddr ip %s arp daddr ip %s "
 	     "accept",
@@ -94,7 +135,8 @@ static void add_ipv4(struct ruleset_text *t, const struct words *w)
 	RULE("out", "meta protocol ip ip daddr %s accept", w->guest4);
 }
 
-static void add_ipv6(struct ruleset_text *t, const struct words *w)
+static void add_ipv6(struct ruleset_text *t, const struct words *w,
+		     const struct owner_egress *egress)
 {
 	RULE("in", "meta protocol ip6 icmpv6 type { nd-router-advert, nd-redirect } drop");
 	/* an advertised address (bytes 8 to 23 of the message) is the guest's, or a link-local other than ours */
@@ -119,7 +161,7 @@ static void add_ipv6(struct ruleset_text *t, const struct words *w)
 	     "64:ff9b::a9fe:0/112, ff00::/8 } drop",
 	     w->pool6);
 	RULE("in", "meta protocol ip6 udp sport 547 drop"); /* a DHCPv6 server's */
-	RULE("in", "meta protocol ip6 meta mark set 0x%08x accept", w->mark);
+	add_egress(t, w, egress, true);
 	RULE("out",
 	     "meta protocol ip6 ip6 daddr { %s, fe80::/10, ff02::/16 } icmpv6 type { "
 	     "nd-neighbor-solicit, "
@@ -129,7 +171,7 @@ static void add_ipv6(struct ruleset_text *t, const struct words *w)
 }
 
 void owner_table_text(const char *id, const struct slot_plan *plan, const struct host_config *host,
-		      char buf[OWNER_TABLE_TEXT_MAX])
+		      const struct owner_egress *egress, char buf[OWNER_TABLE_TEXT_MAX])
 {
 	struct ruleset_text text = { .buf = buf, .size = OWNER_TABLE_TEXT_MAX };
 	struct words words;
@@ -137,17 +179,18 @@ void owner_table_text(const char *id, const struct slot_plan *plan, const struct
 	BUG_ON(!id_is_valid(id));
 	words_init(&words, id, plan, host);
 	add_head(&text, &words);
-	add_ipv4(&text, &words);
+	add_ipv4(&text, &words, egress);
 	if (host->ipv6)
-		add_ipv6(&text, &words);
+		add_ipv6(&text, &words, egress);
 }
 
 int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan,
-		     const struct host_config *host, struct err *err)
+		     const struct host_config *host, const struct owner_egress *egress,
+		     struct err *err)
 {
 	char commands[OWNER_TABLE_TEXT_MAX];
 
-	owner_table_text(id, plan, host, commands);
+	owner_table_text(id, plan, host, egress, commands);
 	table->ctx = ruleset_open(err);
 	if (!table->ctx)
 		return -1;

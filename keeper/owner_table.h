@@ -25,11 +25,19 @@ struct owner_table {
 	{                                                                                          \
 		.ctx = NULL, .cut = false                                                          \
 	}
-#define OWNER_TABLE_TEXT_MAX 8192
+#define OWNER_TABLE_TEXT_MAX 16384
+
+/* Where the guest may send to (base/proto/spec.h). */
+struct owner_egress {
+	bool limited; /* false: whatever the other rules leave */
+	uint32_t n;
+	const struct spec_egress *list; /* of n; not read where limited is false */
+};
 
 /* One batch: all rules or none. The socket is close-on-exec: no child keeps the table alive. */
 int owner_table_open(struct owner_table *table, const char *id, const struct slot_plan *plan,
-		     const struct host_config *host, struct err *err);
+		     const struct host_config *host, const struct owner_egress *egress,
+		     struct err *err);
 
 /* Let nothing pass any more, or again what the rules let pass. table->cut tells which it is. 0, or -1 with err. */
 int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct err *err);
@@ -45,6 +53,6 @@ int owner_table_possible(struct err *err);
 
 /* The commands that owner_table_open runs, for tests and for people. Pure. */
 void owner_table_text(const char *id, const struct slot_plan *plan, const struct host_config *host,
-		      char buf[OWNER_TABLE_TEXT_MAX]);
+		      const struct owner_egress *egress, char buf[OWNER_TABLE_TEXT_MAX]);
 
 #endif

@@ -275,9 +275,11 @@ int steps_gate(struct keeper *k, struct err *err)
 int steps_table(struct keeper *k, struct err *err)
 {
 	struct ruleset_table made;
+	const struct owner_egress egress = { (k->spec.flags & SPEC_EGRESS_LIMITED) != 0,
+					     k->spec.n_egress, k->spec.egress };
 	char name[ID_NAME_SIZE];
 
-	if (owner_table_open(&k->table, k->spec.id, &k->plan, &k->spec.host, err) < 0)
+	if (owner_table_open(&k->table, k->spec.id, &k->plan, &k->spec.host, &egress, err) < 0)
 		return -1;
 	id_table(k->spec.id, name);
 	if (ruleset_find(NFPROTO_NETDEV, name, &made, err) < 0)

@@ -3,11 +3,13 @@
 /*
  * Plays the keeper's part for the network tests: one call of keeper/ as a command.
  *
- * player hold ID NAME SLOT [bare|open] [FD]   tap and own rules (bare: no rules; open: rules that only mark), then "ready"
+ * player hold ID NAME SLOT [MODE] [FD]        tap and own rules (bare: no rules; open: rules that only mark; to:NET+PORT,…:
+ *                                             an egress of these networks, PORT 0 for all), then "ready"
  *                                             on stdout and wait for the end of stdin. With FD, a unix socket, the tap's
  *                                             descriptor is sent there.
  * player VERB [ARGUMENT...]                   see verbs[]; prints the result, exits 0, or 1 with the error on stderr
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +88,37 @@ static int open_open_table(struct owner_table *table, const char *id, const stru
 	return table->ctx ? ruleset_run(table->ctx, text, "make an open table", err) : -1;
 }
 
+/* "to:", then ADDRESS/LENGTH+PORT between commas; anything else: no limit. */
+static struct owner_egress egress_of(const char *mode, struct spec_egress list[SPEC_MAX_EGRESS])
+{
+	struct owner_egress egress = { .limited = strncmp(mode, "to:", 3) == 0, .list = list };
+	char address[64];
+	unsigned length, port;
+
+	for (const char *at = mode + 3;
+	     egress.limited && sscanf(at, "%63[0-9a-f.:]/%u+%u", address, &length, &port) == 3;
+	     at = strchr(at, ',') + 1) {
+		struct spec_egress *to = &list[egress.n++];
+		bool v4 = strchr(address, ':') == NULL;
+
+		*to = (struct spec_egress){ .prefix = (uint8_t)(length + (v4 ? 96 : 0)),
+					    .port = (uint16_t)port };
+		if (v4)
+			to->address[10] = to->address[11] = 0xff;
+		BUG_ON(inet_pton(v4 ? AF_INET : AF_INET6, address, to->address + (v4 ? 12 : 0)) !=
+		       1);
+		if (!strchr(at, ','))
+			break;
+	}
+	return egress;
+}
+
 static int hold(int argc, char **argv, struct err *err)
 {
 	struct owner_table table = OWNER_TABLE_INIT;
 	const char *mode = argc > 3 ? argv[3] : "";
+	struct spec_egress list[SPEC_MAX_EGRESS];
+	const struct owner_egress egress = egress_of(mode, list);
 	struct slot_plan plan;
 	auto_fd fd = -1;
 	uint32_t ifindex;
@@ -103,7 +132,7 @@ static int hold(int argc, char **argv, struct err *err)
 	if (strcmp(mode, "open") == 0 && open_open_table(&table, argv[0], &plan, err) < 0)
 		return -1;
 	if (strcmp(mode, "open") != 0 && strcmp(mode, "bare") != 0 &&
-	    owner_table_open(&table, argv[0], &plan, &host, err) < 0)
+	    owner_table_open(&table, argv[0], &plan, &host, &egress, err) < 0)
 		return -1;
 	if (argc > 4 && send_fd(atoi(argv[4]), fd, err) < 0)
 		return -1;

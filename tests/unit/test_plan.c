@@ -149,13 +149,14 @@ static void addresses_as_text(void **state)
 static void own_rules(void **state)
 {
 	char text[OWNER_TABLE_TEXT_MAX], without6[OWNER_TABLE_TEXT_MAX];
+	const struct owner_egress any = { .limited = false };
 	struct host_config host = good;
 	struct slot_plan plan;
 	struct err err;
 
 	(void)state;
 	assert_int_equal(plan_for_slot(&host, 255, &plan, &err), 0);
-	owner_table_text(ID, &plan, &host, text);
+	owner_table_text(ID, &plan, &host, &any, text);
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
 		assert_non_null(strchr(line, '\n'));
 		assert_int_equal(strncmp(line, "add ", 4), 0);
@@ -166,9 +167,43 @@ static void own_rules(void **state)
 	assert_non_null(strstr(text, "meta mark set 0x4d4600ff"));
 	assert_int_equal(strncmp(strstr(text, "chain netdev mayfly_" ID " in"), "chain", 5), 0);
 	host.ipv6 = 0;
-	owner_table_text(ID, &plan, &host, without6);
+	owner_table_text(ID, &plan, &host, &any, without6);
 	assert_null(strstr(without6, "ip6"));
 	assert_true(strlen(without6) < strlen(text));
+}
+
+/* The largest of all fits, and a limited one never has the rule that lets all pass. */
+static void egress_rules(void **state)
+{
+	struct spec_egress list[SPEC_MAX_EGRESS];
+	struct owner_egress egress = { .limited = true, .list = list };
+	char text[OWNER_TABLE_TEXT_MAX];
+	struct slot_plan plan;
+	struct err err;
+
+	(void)state;
+	memset(list, 0xff, sizeof(list));
+	for (size_t i = 0; i < SPEC_MAX_EGRESS; i++)
+		list[i].prefix = 128;
+	list[0] = (struct spec_egress){ .address = { [10] = 0xff, 0xff, 192, 0, 2, 0 },
+					.prefix = 96 + 24,
+					.port = 443 };
+	list[1] = (struct spec_egress){ .address = { [10] = 0xff, 0xff }, .prefix = 96 };
+	assert_int_equal(plan_for_slot(&good, 255, &plan, &err), 0);
+	owner_table_text(ID, &plan, &good, &egress, text);
+	assert_null(strstr(text, "meta protocol ip meta mark set"));
+	assert_null(strstr(text, "meta protocol ip6 meta mark set"));
+	assert_non_null(strstr(text, "ip daddr 10.83.1.254 meta mark set 0x4d4600ff accept\n"));
+	assert_non_null(strstr(text, "ip6 daddr fe80::1 meta mark set 0x4d4600ff accept\n"));
+	egress.n = SPEC_MAX_EGRESS;
+	owner_table_text(ID, &plan, &good, &egress, text);
+	assert_non_null(strstr(text, "meta protocol ip ip daddr 192.0.2.0/24 meta l4proto { tcp, "
+				     "udp } th dport 443 meta mark set 0x4d4600ff accept\n"));
+	/* 0.0.0.0/0 is all of IPv4, and nothing of IPv6 */
+	assert_non_null(strstr(text, "meta protocol ip meta mark set"));
+	assert_null(strstr(text, "meta protocol ip6 meta mark set"));
+	assert_true(strlen(text) < sizeof(text) - 1000);
+	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
 static void gate_rules(void **state)
@@ -189,7 +224,7 @@ int main(void)
 		cmocka_unit_test(first_and_last_slot), cmocka_unit_test(slots_are_apart),
 		cmocka_unit_test(bad_configurations),  cmocka_unit_test(tight_configurations),
 		cmocka_unit_test(addresses_as_text),   cmocka_unit_test(own_rules),
-		cmocka_unit_test(gate_rules),
+		cmocka_unit_test(egress_rules),	       cmocka_unit_test(gate_rules),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
