@@ -113,6 +113,8 @@ static bool set(const char *key, const char *value)
 		spec.deadline_s = time(NULL) + atoll(value);
 	else if (strcmp(key, "disk") == 0)
 		spec.disk_bytes = strtoull(value, NULL, 10);
+	else if (strcmp(key, "grace") == 0)
+		spec.grace_s = strtoull(value, NULL, 10);
 	else if (strcmp(key, "durable") == 0)
 		spec.flags |= SPEC_DURABLE;
 	else if (strcmp(key, "nonet") == 0)
@@ -150,12 +152,14 @@ static int age(const char *state_dir, const char *id, const char *seconds, struc
 {
 	struct host_config host = { 0 };
 	struct deadline_record rec;
+	int64_t granted_s;
 
 	(void)str_copy(host.state_dir, sizeof(host.state_dir), state_dir);
 	if (deadline_read(&host, id, &rec, err) < 0)
 		return -1;
+	granted_s = (int64_t)rec.granted_s - atoll(seconds);
 	rec.deadline_s -= atoll(seconds);
-	rec.granted_s -= strtoull(seconds, NULL, 10);
+	rec.granted_s = granted_s > 0 ? (uint64_t)granted_s : 0;
 	return deadline_write(&host, id, &rec, err);
 }
 
