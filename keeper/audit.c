@@ -28,6 +28,7 @@
 #include "jail/cgroup.h"
 #include "jail/proc.h"
 #include "keeper/conntrack.h"
+#include "keeper/netlink.h"
 #include "keeper/ruleset.h"
 #include "store/entry.h"
 #include "store/lock.h"
@@ -85,14 +86,25 @@ static bool audit_id_of_alias(const char *alias, char id[ID_SIZE])
 	return id_is_valid(id);
 }
 
+/* "Nothing is left" may only be said of what was looked at. */
+static void audit_blind(struct audit *audit, const struct err *err)
+{
+	if (audit->blind.code == ERR_NONE)
+		audit->blind = *err;
+}
+
 static void audit_links(struct audit *audit)
 {
-	struct nl_sock *sock = nl_socket_alloc();
+	struct err err = { 0 };
+	struct nl_sock *sock = netlink_open(NETLINK_ROUTE, &err);
 	struct nl_cache *cache = NULL;
 	char id[ID_SIZE];
+	int r = sock ? rtnl_link_alloc_cache(sock, AF_UNSPEC, &cache) : 0;
 
-	if (sock && nl_connect(sock, NETLINK_ROUTE) == 0)
-		(void)rtnl_link_alloc_cache(sock, AF_UNSPEC, &cache);
+	if (r < 0)
+		(void)err_set(&err, ERR_FAILED, "can't list interfaces: %s", nl_geterror(r));
+	if (err.code != ERR_NONE)
+		audit_blind(audit, &err);
 	for (struct nl_object *o = cache ? nl_cache_get_first(cache) : NULL; o;
 	     o = nl_cache_get_next(o)) {
 		struct rtnl_link *link = (struct rtnl_link *)o;
@@ -126,9 +138,10 @@ static void audit_table(const char *name, void *arg)
 
 static void audit_tables(struct audit *audit)
 {
-	struct err ignored;
+	struct err err;
 
-	(void)ruleset_each_table(NFPROTO_NETDEV, audit_table, audit, &ignored);
+	if (ruleset_each_table(NFPROTO_NETDEV, audit_table, audit, &err) < 0)
+		audit_blind(audit, &err);
 }
 
 static void audit_cgroups(struct audit *audit)
@@ -160,10 +173,11 @@ static bool audit_process(pid_t pid, uint32_t uid, void *arg)
 
 static void audit_processes(struct audit *audit)
 {
-	struct err ignored;
+	struct err err;
 
-	(void)proc_each_of_uids(audit->host->uid_base, audit->host->slot_count, audit_process,
-				audit, &ignored);
+	if (proc_each_of_uids(audit->host->uid_base, audit->host->slot_count, audit_process, audit,
+			      &err) < 0)
+		audit_blind(audit, &err);
 }
 
 static void audit_flow(uint32_t mark, void *arg)
@@ -244,7 +258,7 @@ static void audit_files(struct audit *audit)
 	struct err err;
 
 	if (entry_each(audit->host, audit_entry, audit, &err) < 0)
-		audit_add(audit, "sandbox", "%s", err.text);
+		audit_blind(audit, &err);
 	audit_names(audit);
 	audit_slots(audit);
 }
@@ -301,6 +315,11 @@ int audit_run(const struct host_config *host, const struct sink *sink, struct er
 			(void)usleep(AUDIT_BETWEEN_US);
 		for (size_t i = 0; i < ARRAY_SIZE(audit_kinds); i++)
 			audit_kinds[i](&audit);
+		if (audit.blind.code != ERR_NONE) {
+			free(looks);
+			*err = audit.blind;
+			return err_wrap(err, "nothing can be said");
+		}
 	}
 	left = audit_tell(sink, &looks[0], &looks[1]);
 	if (looks[1].n == AUDIT_MAX)

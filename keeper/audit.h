@@ -19,7 +19,8 @@
  * Foreign: accounts, their authorized keys, listeners and taps that belong to no sandbox: CTL_NOTE. Never touched by anything
  * of mayfly's; somebody should know whose they are.
  *
- * In each record name is the kind and text the object. Returns how many are left over, or -1 with err.
+ * In each record name is the kind and text the object. Returns how many are left over, or -1 with err, also when one of the
+ * kinds of what sandboxes leave could not be looked at: then nothing is said of it.
  */
 int audit_run(const struct host_config *host, const struct sink *sink, struct err *err);
 
@@ -29,6 +30,7 @@ struct audit {
 	const struct host_config *host;
 	const struct sink *sink;
 	struct audit_list *found; /* of this look */
+	struct err blind;	  /* what first kept it from looking at a kind; code 0: nothing */
 };
 
 /* Note one object; text in printf form. */

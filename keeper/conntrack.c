@@ -15,6 +15,8 @@
 #include <netlink/netlink.h>
 #include <stdbool.h>
 
+#include "keeper/netlink.h"
+
 struct walk {
 	uint32_t mark;
 	int count;
@@ -32,18 +34,6 @@ static int on_entry(struct nl_msg *msg, void *arg)
 	    ntohl(nla_get_u32(attrs[CTA_MARK])) != walk->mark)
 		walk->foreign = true;
 	return NL_OK;
-}
-
-static struct nl_sock *open_socket(struct err *err)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
-
-	if (r == 0)
-		return sock;
-	nl_socket_free(sock);
-	(void)err_set(err, ERR_FAILED, "can't open a conntrack socket: %s", nl_geterror(r));
-	return NULL;
 }
 
 /* Send one request for the entries with this mark under mask; the answer is still to be received. */
@@ -79,7 +69,7 @@ static int look(struct nl_sock *sock, struct walk *walk, struct err *err)
 
 int conntrack_count(uint32_t mark, struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
+	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
 	struct walk walk = { .mark = mark };
 	int r = sock ? look(sock, &walk, err) : -1;
 
@@ -89,7 +79,7 @@ int conntrack_count(uint32_t mark, struct err *err)
 
 int conntrack_flush(uint32_t mark, struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
+	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
 	struct walk walk = { .mark = mark };
 	int r = sock ? look(sock, &walk, err) : -1;
 
@@ -130,7 +120,7 @@ static int on_marked(struct nl_msg *msg, void *arg)
 int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, void *arg), void *arg,
 		   struct err *err)
 {
-	struct nl_sock *sock = base ? open_socket(err) : NULL;
+	struct nl_sock *sock = base ? netlink_open(NETLINK_NETFILTER, err) : NULL;
 	struct mark_walk walk = { base, mask, visit, arg };
 	int r;
 

@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 
 #include "base/fd.h"
+#include "keeper/netlink.h"
 #include "keeper/plan.h"
 
 static void socket_free(struct nl_sock **sock)
@@ -52,25 +53,6 @@ static void addr_put(struct nl_addr **addr)
 static int fail(struct err *err, int nl_error, const char *what, const char *name)
 {
 	return err_set(err, ERR_FAILED, "%s %s: %s", what, name, nl_geterror(nl_error));
-}
-
-static struct nl_sock *open_socket(struct err *err)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-	int r;
-
-	if (!sock) {
-		(void)err_set(err, ERR_FAILED, "no memory for a netlink socket");
-		return NULL;
-	}
-	r = nl_connect(sock, NETLINK_ROUTE);
-	if (r < 0) {
-		(void)err_set(err, ERR_FAILED, "can't open an rtnetlink socket: %s",
-			      nl_geterror(r));
-		nl_socket_free(sock);
-		return NULL;
-	}
-	return sock;
 }
 
 /* *link is NULL when there is no interface of that name */
@@ -217,7 +199,7 @@ static int add_ipv6(struct nl_sock *sock, uint32_t ifindex, const struct slot_pl
 int link_tap_open(const char *id, const char *name, const struct slot_plan *plan, bool ipv6,
 		  int *fd, uint32_t *ifindex, struct err *err)
 {
-	auto_socket sock = open_socket(err);
+	auto_socket sock = netlink_open(NETLINK_ROUTE, err);
 	auto_link old = NULL;
 	auto_fd tun = -1;
 	char tap[IFNAMSIZ], alias[128];
@@ -249,7 +231,7 @@ int link_tap_open(const char *id, const char *name, const struct slot_plan *plan
 
 int link_tap_remove(const char *id, struct err *err)
 {
-	auto_socket sock = open_socket(err);
+	auto_socket sock = netlink_open(NETLINK_ROUTE, err);
 	auto_link link = NULL;
 	char tap[IFNAMSIZ];
 	int r;
@@ -270,7 +252,7 @@ int link_tap_remove(const char *id, struct err *err)
 
 int link_tap_absent(const char *id, struct err *err)
 {
-	auto_socket sock = open_socket(err);
+	auto_socket sock = netlink_open(NETLINK_ROUTE, err);
 	auto_link link = NULL;
 	char tap[IFNAMSIZ];
 
@@ -282,7 +264,7 @@ int link_tap_absent(const char *id, struct err *err)
 
 int link_tap_count(struct err *err)
 {
-	auto_socket sock = open_socket(err);
+	auto_socket sock = netlink_open(NETLINK_ROUTE, err);
 	auto_cache links = NULL;
 	int count = 0, r;
 
@@ -344,7 +326,7 @@ static int clash_of(struct nl_sock *sock, struct nl_addr *pool, char *text, size
 int link_pool_clash(const struct host_config *host, char *text, size_t size, struct err *err)
 {
 	uint32_t raw = htonl(host->pool4);
-	auto_socket sock = open_socket(err);
+	auto_socket sock = netlink_open(NETLINK_ROUTE, err);
 	auto_addr pool4 = nl_addr_build(AF_INET, &raw, sizeof(raw));
 	auto_addr pool6 = nl_addr_build(AF_INET6, host->pool6, sizeof(host->pool6));
 	int clash;

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/bug.h"
+#include "keeper/netlink.h"
 
 /* First type byte of a table's user data that nft(8) writes: the comment (NFTNL_UDATA_TABLE_COMMENT) */
 #define UDATA_COMMENT 0
@@ -145,10 +146,12 @@ static int ask(struct nl_sock *sock, const struct query *query)
 static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, void *arg,
 		   struct err *err)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
+	int r = 0;
 
-	if (r == 0 && on_answer)
+	if (!sock)
+		return -1;
+	if (on_answer)
 		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
 	if (r == 0)
 		r = ask(sock, query);
@@ -181,11 +184,12 @@ int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, s
 static int dump(int message, uint8_t family, nl_recvmsg_msg_cb_t on_answer, void *arg,
 		const char *what, struct err *err)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock ? nl_connect(sock, NETLINK_NETFILTER) : -NLE_NOMEM;
+	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
+	int r;
 
-	if (r == 0)
-		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
+	if (!sock)
+		return -1;
+	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
 	if (r == 0)
 		r = nfnl_send_simple(sock, NFNL_SUBSYS_NFTABLES, (uint8_t)message, NLM_F_DUMP,
 				     family, 0);
