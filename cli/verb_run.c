@@ -30,6 +30,8 @@
 #include "cli/specview.h"
 #include "cli/start.h"
 
+#define RETRY_MS 200
+
 const struct opt verb_run_options[] = {
 	{ 'n', "name", "NAME", "its name, instead of a drawn one" },
 	REQUEST_OPTIONS,
@@ -101,12 +103,12 @@ static int read_options(struct cli *cli, int argc, char **argv, struct run *run,
 	return take_words(cli, run, &opts, behind, err);
 }
 
-static void pass_signal(int signals, pid_t keeper)
+/* Has one come? */
+static bool take_signal(int signals)
 {
 	struct signalfd_siginfo info;
 
-	if (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		(void)kill(keeper, SIGTERM);
+	return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
 static int command_in_guest(const struct spec *spec, const struct run *run, int signals,
@@ -148,6 +150,7 @@ static int wait_end(pid_t keeper, int signals, int end_fd, struct ctl_record *en
 {
 	int pidfd = pidfd_open(keeper, 0), status = 0;
 	struct ctl_record record;
+	bool end_it = false;
 
 	for (;;) {
 		struct pollfd fds[] = {
@@ -156,15 +159,18 @@ static int wait_end(pid_t keeper, int signals, int end_fd, struct ctl_record *en
 			{ .fd = end_fd, .events = POLLIN },
 		};
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), end_it ? RETRY_MS : -1) < 0 && errno != EINTR) {
+			(void)kill(keeper, SIGTERM); /* nobody would tell it any more */
 			break;
-		if (fds[1].revents != 0)
-			pass_signal(signals, keeper);
+		}
+		end_it |= fds[1].revents != 0 && take_signal(signals);
+		if (end_it)
+			end_it = kill(keeper, SIGTERM) < 0 && errno != ESRCH;
 		if (fds[2].revents != 0 && client_receive(end_fd, &record, NULL) <= 0)
 			end_fd = -1;
 		else if (fds[2].revents != 0 && record.type == CTL_ENDED)
 			*end = record;
-		if (fds[0].revents != 0 && end_fd < 0)
+		if ((fds[0].revents != 0 || pidfd < 0) && end_fd < 0)
 			break;
 	}
 	fd_close(&pidfd);
