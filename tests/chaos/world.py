@@ -50,6 +50,7 @@ def apart(cgroup):
         f.write(str(os.getpid()))
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWCGROUP) < 0:
         raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["umount", "--recursive", "--lazy", "/sys"], check=True)  # the first cgroup2 that is mounted counts
     mount("-t", "sysfs", "sysfs", "/sys")
     mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     os.mkdir("/sys/fs/cgroup/harness")
