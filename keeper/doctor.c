@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "jail/uids.h"
+#include "keeper/hook.h"
 #include "keeper/plan.h"
 #include "store/prepared.h"
 
@@ -98,11 +99,23 @@ static enum doctor_level check_uids(const struct host_config *host, struct docto
 		       : say_err(f, &err, "set another uid range in the configuration");
 }
 
+static enum doctor_level check_hook(const struct host_config *host, struct doctor_finding *f)
+{
+	struct err err;
+
+	if (!host->hook[0])
+		return doctor_say(f, DOCTOR_GOOD, "", "no hook is configured");
+	return hook_check(host->hook, &err) == 0
+		       ? doctor_say(f, DOCTOR_GOOD, "", "the hook %.100s can be run", host->hook)
+		       : say_err(f, &err, "put it there, or correct notices.hook");
+}
+
 const struct doctor_row doctor_host_rows[] = {
 	{ "configuration", check_config, false },
 	{ "host", check_prepared, false },
 	{ "group", check_group, false },
 	{ "uids", check_uids, false },
+	{ "hook", check_hook, true },
 	{ 0 },
 };
 

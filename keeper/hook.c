@@ -35,10 +35,11 @@ int hook_check(const char *path, struct err *err)
 	if (stat(path, &st) < 0)
 		return err_sys(err, "%s", path);
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0100))
-		return err_set(err, ERR_FAILED, "%s: not a program; chmod 755 makes it one", path);
+		return err_set(err, ERR_FAILED, "%s: not a program" ERR_MEND "chmod 755 it", path);
 	if (st.st_uid != 0 || (st.st_mode & 022))
 		return err_set(err, ERR_FAILED,
-			       "%s: not root's alone to write; chown root and chmod go-w mend it",
+			       "%s: not root's alone to write" ERR_MEND
+			       "chown root and chmod go-w it",
 			       path);
 	return 0;
 }

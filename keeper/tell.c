@@ -27,7 +27,8 @@ struct tell_event {
 	int64_t ends_s, left_s, before_s; /* 0: doesn't apply, unknown; left_s: -1 */
 	const char *by, *why;		  /* renewed */
 	const char *end, *text;		  /* ended */
-	bool kept;			  /* ended: disk and name are there until the date */
+	int64_t kept_until_s;
+	bool kept; /* ended: disk and name are there until the date */
 };
 
 static void tell_labels(struct emit *e, const char *labels)
@@ -72,6 +73,10 @@ static size_t tell_json(const struct tell_event *event, char *buf, size_t size)
 		emit_bool(&e, "kept", event->kept);
 	else
 		emit_null(&e, "kept");
+	if (event->kept && event->kept_until_s)
+		emit_instant(&e, "kept_until", event->kept_until_s);
+	else
+		emit_null(&e, "kept_until");
 	return emit_end(&e);
 }
 
@@ -195,6 +200,8 @@ void tell_end(const struct teardown *t, const struct tell_end *end)
 		     .end = status_reason_word(t->reason),
 		     .text = t->text,
 		     .kept = t->depth != TEARDOWN_ALL,
+		     .kept_until_s =
+			     t->depth == TEARDOWN_GRACE ? t->grace_until_s : end->deadline_s,
 	     },
 	     !t->keeper || tell_leaves(t->keeper));
 }
