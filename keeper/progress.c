@@ -58,7 +58,8 @@ void progress_notify(const char *state)
 		return;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	len = progress_address(&sa, path[0] == '@' ? path + 1 : path, path[0] == '@');
+	/* who is told may not listen: that must not hold up an end */
 	if (fd >= 0)
-		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa,
-			     len);
+		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+			     (const struct sockaddr *)&sa, len);
 }
