@@ -71,7 +71,7 @@ $(call archive,$(1),$(2)): $(patsubst %.c,$(B)/$(1)/obj/%.o,$(call sources,$(2))
 endef
 
 Q := @
-# a keeper that kills itself at a numbered point, for tests
+# keeper and CLI that kill themselves and each other at a named point, for tests
 CFLAGS_inject := $(CFLAGS_host) -DMAYFLY_INJECT
 CC_inject := $(CC)
 
@@ -85,6 +85,10 @@ $(B)/host/obj/%.o: %.cc | generated
 $(B)/san/obj/%.o: %.cc | generated
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 -g -O1 -I. -MMD -MP -Wall -Wextra -fsanitize=address,undefined -c -o $@ $<
+
+$(B)/inject/obj/%.o: %.cc | generated
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -g -O2 -fPIE -I. -MMD -MP -Wall -Wextra -Werror -c -o $@ $<
 
 $(B)/fuzz/obj/%.o: %.cc | generated
 	@mkdir -p $(@D)
@@ -147,9 +151,14 @@ $(BIN)/mayfly-keeper: $(B)/host/obj/keeper/main.o $(call archives,host,keeper st
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
 
-$(BIN)/mayfly-keeper-inject: $(B)/inject/obj/keeper/main.o $(call archives,inject,keeper) $(call archives,host,store jail base)
+$(BIN)/mayfly-keeper-inject: $(B)/inject/obj/keeper/main.o $(call archives,inject,keeper) $(call archives,host,store jail) \
+		$(call archives,inject,base)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_host) -o $@ $^ -lnl-route-3 -lnl-nf-3 -lnl-3 -lnftables
+
+$(BIN)/mayfly-inject: $(B)/inject/obj/cli/main.o $(call archives,inject,cli) $(call archives,host,store jail) $(call archives,inject,base)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS_host) -o $@ $^ -lbearssl -ljansson -lsqlite3 -lsystemd -larchive
 
 $(BIN)/mayfly: $(B)/host/obj/cli/main.o $(call archives,host,cli store jail base)
 	@mkdir -p $(@D)
@@ -188,7 +197,7 @@ fuzz: $(FUZZ)
 # a minute each; then what the corpora reach
 fuzz-run: $(FUZZ)
 	$(Q)tests/fuzz/run && tests/fuzz/coverage
-tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject
+tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject $(BIN)/mayfly-inject
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)

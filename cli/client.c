@@ -15,6 +15,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/proto/guest.h"
+#include "cli/points.h"
 #include "store/paths.h"
 
 #define CONNECT_TIMEOUT_MS 10000
@@ -144,6 +145,7 @@ int client_send(int fd, struct ctl_request *request, struct err *err)
 	request->version = CTL_VERSION;
 	if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
 		return err_sys(err, "can't ask the keeper");
+	points_meet(POINTS_ASKED);
 	return 0;
 }
 
@@ -176,6 +178,7 @@ int client_answer(int fd, int timeout_ms, struct ctl_record *answer, int *passed
 		if (record.type == CTL_ENDED)
 			*answer = record;
 	} while (record.type != CTL_OK && record.type != CTL_ERROR);
+	points_meet(POINTS_ANSWERED);
 	if (record.type == CTL_ERROR)
 		return err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
 			       record.text);

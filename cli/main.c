@@ -3,9 +3,12 @@
 
 /* mayfly: finds the verb, runs it, prints its error as one line and exits with its code. */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/deaths.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/points.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
 
@@ -69,7 +72,15 @@ int main(int argc, char **argv)
 	int code;
 
 	log_init("mayfly");
+#ifdef MAYFLY_INJECT
+	if (argc == 2 && strcmp(argv[1], "--name-steps") == 0) {
+		points_print();
+		return 0;
+	}
+#endif
+	deaths_role("cli");
 	code = dispatch(&cli, argc, argv, &err);
+	points_meet(POINTS_DONE);
 	if (code < 0)
 		code = fail(&cli, &err);
 	if (fflush(stdout) == EOF && code == 0) {

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "cli/policy.h"
+#include "cli/points.h"
 #include "cli/resolv.h"
 #include "store/entry.h"
 #include "store/lock.h"
@@ -83,11 +84,14 @@ static int change_at_rest(const struct host_config *host, struct store_entry *en
 	lock = rest_take(host, id, false, entry, err);
 	if (lock < 0)
 		return -1;
+	points_meet(POINTS_TAKEN);
 	before = entry->spec;
 	rc = change(&entry->spec, arg, err);
 	if (rc == 0 && memcmp(&before, &entry->spec, sizeof(before)) != 0)
 		rc = spec_write_sandbox(&entry->spec, err);
+	points_meet(POINTS_CHANGED);
 	lock_unclaim(host, id, &lock);
+	points_meet(POINTS_RELEASED);
 	explicit_bzero(&before, sizeof(before));
 	return rc;
 }

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "cli/become.h"
 #include "cli/client.h"
+#include "cli/points.h"
 #include "cli/progress.h"
 #include "cli/tool.h"
 #include "cli/unit.h"
@@ -100,8 +101,9 @@ _Noreturn static void in_child(const struct start *start, const struct waiting *
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)unsetenv(
+		"NOTIFY_SOCKET"); /* READY is ours to tell, what we run in is not the keeper's */
 	if (start->foreground) {
-		(void)unsetenv("NOTIFY_SOCKET"); /* READY is ours to tell */
 		if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
 		    !wait_at_gate(gate))
 			_exit(ERR_FAILED);
@@ -231,6 +233,7 @@ static void accept_keeper(struct waiting *waiting)
 
 	if (fd >= 0 && waiting->progress < 0 && client_peer_is_trusted(fd))
 		waiting->progress = fd_take(&fd);
+	points_meet(POINTS_CONNECTED);
 }
 
 /* 1: ready; 0: go on; -1 with err. */
@@ -250,6 +253,7 @@ static int take_progress(struct waiting *waiting, const struct spec *spec, struc
 	} else if (record.type == CTL_STEP) {
 		progress_say(&waiting->shown, "starting %s: %s", spec->name, record.text);
 	}
+	points_meet(POINTS_WAITING);
 	return record.type == CTL_READY;
 }
 
@@ -356,6 +360,7 @@ int start_sandbox(struct start *start, struct err *err)
 	};
 	int rc = -1;
 
+	points_meet(POINTS_PLANNED);
 	progress_begin(&waiting.shown);
 	start->child = 0;
 	if (prepared_check(&start->spec->host, err) < 0)
@@ -365,10 +370,14 @@ int start_sandbox(struct start *start, struct err *err)
 	waiting.signals = start_signals(err);
 	if (waiting.signals >= 0)
 		waiting.listener = rendezvous_listen(&start->spec->host, start->spec->id, err);
+	points_meet(POINTS_LISTENING);
 	if (waiting.listener >= 0 && (start->again || spec_write_spool(start->spec, err) == 0)) {
+		points_meet(POINTS_SPOOLED);
 		rc = launch(start, &waiting, err);
+		points_meet(POINTS_LAUNCHED);
 		if (rc == 0)
 			rc = wait_ready(start, &waiting, err);
+		points_meet(POINTS_READY);
 		progress_erase(&waiting.shown);
 		if (rc < 0)
 			undo(start, &waiting);

@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "cli/points.h"
 
 #define MAX_ARGS 8
 
@@ -52,6 +53,7 @@ static bool take_records(int fd, tool_take_fn *take, void *arg, struct err *err)
 		record.id[sizeof(record.id) - 1] = '\0';
 		record.name[sizeof(record.name) - 1] = '\0';
 		record.text[sizeof(record.text) - 1] = '\0';
+		points_meet(POINTS_TOOL_TOLD);
 		if (record.type == CTL_ERROR) {
 			failed = true;
 			(void)err_set(err, record.code != 0 ? (int)record.code : ERR_FAILED, "%s",
@@ -89,6 +91,7 @@ int tool_run(const struct config *config, const char *const args[], tool_take_fn
 	auto_fd to_tool = in[1], from_tool = out[0], tool_in = in[0], tool_out = out[1];
 	if (spawn(config, args, tool_in, tool_out, &pid, err) < 0)
 		return -1;
+	points_meet(POINTS_TOOL_STARTED);
 	fd_close(&tool_in);
 	fd_close(&tool_out);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -98,6 +101,7 @@ int tool_run(const struct config *config, const char *const args[], tool_take_fn
 	failed = take_records(from_tool, take, arg, err);
 	if (wait_for(pid, &status) < 0)
 		return err_sys(err, "waiting for %s", config->keeper);
+	points_meet(POINTS_TOOL_ENDED);
 	if (failed)
 		return -1;
 	if (!WIFEXITED(status))

@@ -13,6 +13,7 @@
 #include "cli/json.h"
 #include "cli/life.h"
 #include "cli/policy.h"
+#include "cli/points.h"
 #include "cli/request.h"
 #include "cli/target.h"
 #include "cli/who.h"
@@ -78,10 +79,13 @@ static int renew_at_rest(const struct host_config *host, const char *name, const
 	if (lock < 0)
 		return err_wrap(err, "%s", name);
 	*in_grace = entry.at_rest == STORE_GRACE;
+	points_meet(POINTS_TAKEN);
 	if (!dry_run)
 		rc = rest_renew(host, &entry, request->deadline_s, request->who, request->reason,
 				err);
+	points_meet(POINTS_CHANGED);
 	lock_unclaim(host, id, &lock);
+	points_meet(POINTS_RELEASED);
 	explicit_bzero(&entry, sizeof(entry));
 	return rc < 0 ? err_wrap(err, "%s", name) : 0;
 }

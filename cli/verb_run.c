@@ -26,6 +26,7 @@
 #include "base/proto/guest.h"
 #include "cli/agent.h"
 #include "cli/client.h"
+#include "cli/points.h"
 #include "cli/request.h"
 #include "cli/specview.h"
 #include "cli/start.h"
@@ -208,11 +209,13 @@ static int live(const struct run *run, const struct spec *spec, pid_t keeper, st
 		return -1;
 	end_fd = ask_end(spec);
 	(void)sd_notify(0, "READY=1");
+	points_meet(POINTS_LIVING);
 	if (run->command != NULL) {
 		code = command_in_guest(spec, run, signals, err);
 		(void)kill(keeper, SIGTERM);
 	}
 	keeper_code = wait_end(keeper, signals, end_fd, &end);
+	points_meet(POINTS_ENDED);
 	if (keeper_code == ERR_RESIDUE)
 		return err_set(err, ERR_RESIDUE,
 			       "%s has ended, but something of it is left: see `mayfly verify %s`",

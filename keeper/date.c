@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "keeper/inject.h"
 #include "keeper/keeper.h"
 #include "keeper/notice.h"
 #include "keeper/tell.h"
@@ -196,32 +198,93 @@ bool date_tick(struct keeper *k)
 	return verdict.expired;
 }
 
+/* ---- renewal ---- */
+
+struct renewal {
+	struct keeper *k;
+	int64_t deadline_s;
+	const char *who, *reason;
+	struct deadline_record fresh;
+	char text[STR_INSTANT_SIZE];
+};
+
+/* Who and why first: a longer life that nobody answers for must not exist. */
+static int date_renew_journal(struct renewal *r, struct err *err)
+{
+	return journal_event(r->k->journal_fd, err, "renewed until=%s by=%s reason=%s", r->text,
+			     r->who, r->reason);
+}
+
+static int date_renew_record(struct renewal *r, struct err *err)
+{
+	struct err ignored;
+
+	if (date_write(r->k, &r->fresh, err) == 0)
+		return 0;
+	(void)journal_event(r->k->journal_fd, &ignored, "renewal failed: %s", err->text);
+	return -1;
+}
+
+static int date_renew_timer(struct renewal *r, struct err *err)
+{
+	(void)err;
+	log_note("renewed until %s by %s: %s", r->text, r->who, r->reason);
+	date_soon(r->k);
+	return 0;
+}
+
+static int date_renew_guest(struct renewal *r, struct err *err)
+{
+	struct guest_deadline told = { .deadline_s = r->deadline_s };
+
+	(void)err;
+	(void)control_send(&r->k->control, GUEST_DEADLINE, &told, sizeof(told));
+	return 0;
+}
+
+static int date_renew_notices(struct renewal *r, struct err *err)
+{
+	(void)err;
+	notice_forget(r->k);
+	tell_renewed(r->k, r->who, r->reason);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct renewal *r, struct err *err);
+} date_renewal[] = {
+	{ "journal", date_renew_journal }, { "record", date_renew_record },
+	{ "timer", date_renew_timer },	   { "guest", date_renew_guest },
+	{ "notices", date_renew_notices },
+};
+
+unsigned date_renew_steps(void)
+{
+	return ARRAY_SIZE(date_renewal);
+}
+
+const char *date_renew_step_name(unsigned step)
+{
+	return date_renewal[step].name;
+}
+
 int date_renew(struct keeper *k, int64_t deadline_s, const char *who, const char *reason,
 	       struct err *err)
 {
-	struct guest_deadline told = { .deadline_s = deadline_s };
-	struct deadline_record fresh;
-	char text[STR_INSTANT_SIZE];
+	struct renewal r = { .k = k, .deadline_s = deadline_s, .who = who, .reason = reason };
 
 	if (date_left(k) == 0)
 		return err_set(err, ERR_FAILED, "too late: its date has come");
-	if (date_make(k, deadline_s, &fresh, err) < 0)
+	if (date_make(k, deadline_s, &r.fresh, err) < 0)
 		return -1;
-	fresh.renewals++;
-	/* who and why first: a longer life that nobody answers for must not exist */
-	if (journal_event(k->journal_fd, err, "renewed until=%s by=%s reason=%s",
-			  str_from_instant(deadline_s, text, sizeof(text)), who, reason) < 0)
-		return -1;
-	if (date_write(k, &fresh, err) < 0) {
-		struct err ignored;
-
-		(void)journal_event(k->journal_fd, &ignored, "renewal failed: %s", err->text);
-		return -1;
+	r.fresh.renewals++;
+	(void)str_from_instant(deadline_s, r.text, sizeof(r.text));
+	for (unsigned i = 0; i < date_renew_steps(); i++) {
+		inject_point(inject_renew(i, 0));
+		if (date_renewal[i].run(&r, err) < 0)
+			return -1;
+		inject_point(inject_renew(i, 1));
 	}
-	log_note("renewed until %s by %s: %s", text, who, reason);
-	(void)control_send(&k->control, GUEST_DEADLINE, &told, sizeof(told));
-	notice_forget(k);
-	tell_renewed(k, who, reason);
-	date_soon(k);
 	return 0;
 }

@@ -45,6 +45,10 @@ int64_t date_grace_until(const struct keeper *k);
 /* At the end of a run: book what has elapsed, for who takes the life up again. */
 void date_book(struct keeper *k);
 
+/* The steps of a renewal, in their order. */
+unsigned date_renew_steps(void);
+const char *date_renew_step_name(unsigned step);
+
 /* Seconds left; 0: it has come. */
 uint64_t date_left(const struct keeper *k);
 

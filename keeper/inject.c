@@ -3,22 +3,34 @@
 #include "keeper/inject.h"
 
 #ifdef MAYFLY_INJECT
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/deaths.h"
 #endif
 #include "keeper/bringup.h"
+#include "keeper/date.h"
 #include "keeper/teardown.h"
 
-#define BRINGUP_PHASES	4
-#define TEARDOWN_PHASES 2
+#define BRINGUP_PHASES 4
+#define PHASES	       2
+
+/* Where each table's points begin, counted from 0. */
+static unsigned inject_downs(void)
+{
+	return bringup_steps() * BRINGUP_PHASES;
+}
+
+static unsigned inject_renewals(void)
+{
+	return inject_downs() + teardown_steps() * PHASES;
+}
+
+static unsigned inject_reaps(void)
+{
+	return inject_renewals() + date_renew_steps() * PHASES;
+}
 
 unsigned inject_bringup(unsigned step, unsigned phase)
 {
@@ -27,94 +39,64 @@ unsigned inject_bringup(unsigned step, unsigned phase)
 
 unsigned inject_teardown(unsigned step, unsigned phase)
 {
-	return 1 + bringup_steps() * BRINGUP_PHASES + step * TEARDOWN_PHASES + phase;
+	return 1 + inject_downs() + step * PHASES + phase;
+}
+
+unsigned inject_renew(unsigned step, unsigned phase)
+{
+	return 1 + inject_renewals() + step * PHASES + phase;
+}
+
+unsigned inject_reap(enum inject_reap done)
+{
+	return 1 + inject_reaps() + done;
 }
 
 #ifdef MAYFLY_INJECT
-static unsigned inject_armed, inject_victims;
+static unsigned inject_armed;
 
-void inject_arm(unsigned n, unsigned victims)
+void inject_arm(unsigned n)
 {
 	inject_armed = n;
-	inject_victims = victims;
-}
-
-/* Fields 3 and 4 of /proc/PID/stat: who its parent is; 0 when it is dead. */
-static int inject_parent(const char *pid)
-{
-	char path[300], text[512];
-	struct err ignored;
-	ssize_t n;
-	const char *behind;
-	int parent = 0;
-	char state = 'Z';
-
-	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	n = fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, &ignored);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	behind = strrchr(text, ')');
-	return behind && sscanf(behind + 1, " %c %d", &state, &parent) == 2 && state != 'Z' ? parent
-											    : 0;
-}
-
-/* Send signal to all children; how many there are. */
-static unsigned inject_signal_children(int signal)
-{
-	DIR *proc = opendir("/proc");
-	const struct dirent *d;
-	unsigned n = 0;
-
-	while (proc && (d = readdir(proc)))
-		if (isdigit((unsigned char)d->d_name[0]) && inject_parent(d->d_name) == getpid())
-			n += kill(atoi(d->d_name), signal) == 0;
-	if (proc)
-		(void)closedir(proc);
-	return n;
-}
-
-/* For the test that waits for it: this point was met, and somebody was there to be killed. */
-static void inject_leave_word(void)
-{
-	const char *path = getenv("MAYFLY_INJECTED");
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-
-	fd_close(&fd);
 }
 
 void inject_point(unsigned n)
 {
-	if (n != inject_armed ||
-	    (inject_victims == INJECT_CHILDREN && inject_signal_children(0) == 0))
-		return;
-	inject_leave_word();
-	if (inject_victims & INJECT_CHILDREN)
-		(void)inject_signal_children(SIGKILL);
-	if (inject_victims & INJECT_KEEPER)
+	char name[64];
+
+	if (n == inject_armed)
 		(void)kill(getpid(), SIGKILL);
+	deaths_meet(inject_name(n, name, sizeof(name)));
 }
 
 unsigned inject_count(void)
 {
-	return bringup_steps() * BRINGUP_PHASES + teardown_steps() * TEARDOWN_PHASES;
+	return inject_reaps() + INJECT_REAPS;
 }
 
 const char *inject_name(unsigned n, char *buf, unsigned size)
 {
 	static const char *const up[BRINGUP_PHASES] = { "before", "intended", "made", "told" };
-	static const char *const down[TEARDOWN_PHASES] = { "before", "undone" };
-	unsigned i = n - 1, ups = bringup_steps() * BRINGUP_PHASES;
+	static const char *const down[PHASES] = { "before", "undone" };
+	static const char *const renew[PHASES] = { "before", "done" };
+	static const char *const reap[INJECT_REAPS] = { "locked", "sandboxes", "slots", "spool" };
+	unsigned i = n - 1;
 
 	if (n == 0 || n > inject_count())
 		return NULL;
-	if (i < ups)
+	if (i < inject_downs())
 		(void)snprintf(buf, size, "up %s %s", bringup_step_name(i / BRINGUP_PHASES),
 			       up[i % BRINGUP_PHASES]);
-	else
+	else if (i < inject_renewals())
 		(void)snprintf(buf, size, "down %s %s",
-			       teardown_step_name((i - ups) / TEARDOWN_PHASES),
-			       down[(i - ups) % TEARDOWN_PHASES]);
+			       teardown_step_name((i - inject_downs()) / PHASES),
+			       down[(i - inject_downs()) % PHASES]);
+	else if (i < inject_reaps())
+		(void)snprintf(buf, size, "renew %s %s",
+			       date_renew_step_name((i - inject_renewals()) / PHASES),
+			       renew[(i - inject_renewals()) % PHASES]);
+	else
+		(void)snprintf(buf, size, "reap %s", reap[i - inject_reaps()]);
 	return buf;
 }
 #endif

@@ -4,19 +4,26 @@
 #define KEEPER_INJECT_H
 
 /*
- * Deaths on demand, only in the test build (MAYFLY_INJECT): the keeper kills itself, its monitor or both at a numbered point. The points are
- * the rows of the bring-up table (before a step, between its intent and its making, between that and its fact, after it)
- * and of the teardown table (before and after a step).
+ * The keeper's points of base/deaths.h, which are the rows of its tables: bring-up (before a step, between its intent and
+ * its making, between that and its fact, after it), teardown and renewal (before and after a step), and what reap does
+ * around them.
  */
-#ifdef MAYFLY_INJECT
-enum inject_victims {
-	INJECT_KEEPER = 1u << 0,
-	INJECT_CHILDREN = 1u << 1, /* the monitor, where there is one: it goes first */
+enum inject_reap {
+	INJECT_REAP_LOCKED,
+	INJECT_REAP_SANDBOXES,
+	INJECT_REAP_SLOTS,
+	INJECT_REAP_SPOOL,
+	INJECT_REAPS
 };
 
-/* At point n these are killed; 0: never. */
-void inject_arm(unsigned n, unsigned victims);
-/* Kills here when n is the armed point. */
+unsigned inject_bringup(unsigned step, unsigned phase);	 /* phase 0 … 3 */
+unsigned inject_teardown(unsigned step, unsigned phase); /* phase 0 … 1 */
+unsigned inject_renew(unsigned step, unsigned phase);	 /* phase 0 … 1 */
+unsigned inject_reap(enum inject_reap done);
+
+#ifdef MAYFLY_INJECT
+/* At point n this process ends; 0: never. The short way of tests that need no more. */
+void inject_arm(unsigned n);
 void inject_point(unsigned n);
 /* The step that point n stands at, for a table of them; NULL: there is no such point. */
 const char *inject_name(unsigned n, char *buf, unsigned size);
@@ -28,8 +35,5 @@ static inline void inject_point(unsigned n)
 	(void)n;
 }
 #endif
-
-unsigned inject_bringup(unsigned step, unsigned phase);	 /* phase 0 … 3 */
-unsigned inject_teardown(unsigned step, unsigned phase); /* phase 0 … 1 */
 
 #endif

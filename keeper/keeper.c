@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/deaths.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -141,6 +142,7 @@ static int keeper_live(struct keeper *k)
 	struct err cause = { 0 }, residue = { 0 };
 	int rc, torn;
 
+	deaths_role("keeper");
 	k->life.patience_s = k->spec.host.stop_timeout_s;
 	rc = life_open(k, &cause);
 	if (rc == 0)

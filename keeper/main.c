@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/deaths.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -119,6 +120,7 @@ static int main_tool(const struct verb *verb, const struct options *o)
 	struct err err = { 0 };
 	int rc;
 
+	deaths_role("keeper");
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fd_read_all(STDIN_FILENO, &host, sizeof(host)) < 0)
 		rc = err_set(&err, ERR_USAGE, "no configuration on stdin");
@@ -146,23 +148,13 @@ static int main_usage(const char *what)
 }
 
 #ifdef MAYFLY_INJECT
-/* "POINT", "POINT:monitor" or "POINT:both" */
 static bool main_inject(const char *text)
 {
-	char number[16] = "";
-	const char *whom = text ? strchr(text, ':') : NULL;
-	unsigned victims = INJECT_KEEPER;
 	uint64_t n;
 
-	if (whom)
-		victims = strcmp(whom, ":monitor") == 0 ? INJECT_CHILDREN
-							: INJECT_KEEPER | INJECT_CHILDREN;
-	(void)snprintf(number, sizeof(number), "%.*s",
-		       (int)(whom ? (size_t)(whom - text) : strlen(text ? text : "")),
-		       text ? text : "");
-	if (!str_to_u64(number, inject_count(), &n))
+	if (!text || !str_to_u64(text, inject_count(), &n))
 		return false;
-	inject_arm((unsigned)n, victims);
+	inject_arm((unsigned)n);
 	return true;
 }
 

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "jail/proc.h"
+#include "keeper/inject.h"
 #include "keeper/progress.h"
 #include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
@@ -422,10 +423,14 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	lock = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);
 	if (lock < 0 || reap_begin(&r, err) < 0)
 		return -1;
+	inject_point(inject_reap(INJECT_REAP_LOCKED));
 	if (entry_each(host, reap_one, &r, err) < 0)
 		return -1;
+	inject_point(inject_reap(INJECT_REAP_SANDBOXES));
 	reap_slots(&r);
+	inject_point(inject_reap(INJECT_REAP_SLOTS));
 	reap_spool(host, dry_run, r.now.real_s, sink);
+	inject_point(inject_reap(INJECT_REAP_SPOOL));
 	reap_release(&r);
 	if (r.failures == 0)
 		return 0;
