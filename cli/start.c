@@ -298,8 +298,10 @@ static int wait_ready(struct start *start, struct waiting *waiting, struct err *
 		};
 		int rc = 0;
 
-		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR) {
+			waiting->broken_off = true;
 			return err_sys(err, "poll");
+		}
 		progress_tick(&waiting->shown);
 		if (fds[0].revents != 0) {
 			waiting->broken_off = true;

@@ -31,6 +31,7 @@
 
 #define REAP_OVERDUE_S 90
 #define REAP_KILL_MS   5000
+#define REAP_AGAIN_MS  20
 
 struct reap {
 	const struct host_config *host;
@@ -438,24 +439,39 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	return -1;
 }
 
+/* Kill its keeper (force), then all of it. REAP_DONE, REAP_NOT_OURS, or -1 with err. */
+static int reap_destroy_once(struct reap *r, const char *id, bool force, struct err *err)
+{
+	struct reap_facts facts;
+
+	if (entry_load(r->host, id, &r->entry, err) < 0)
+		return -1;
+	reap_look(r, id, &facts);
+	if (facts.held && !force)
+		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
+	if (facts.held && reap_kill_keeper(&r->entry.status, err) < 0)
+		return -1;
+	return reap_teardown(r, id, TEARDOWN_ALL, END_DESTROYED, err);
+}
+
 int reap_destroy(const struct host_config *host, const char *id, bool force,
 		 const struct sink *sink, struct err *err)
 {
 	static struct reap r;
-	struct reap_facts facts;
-	int rc;
+	int rc, waited_ms = 0;
 
 	r = (struct reap){ .host = host, .sink = sink, .state_fd = -1, .run_fd = -1 };
 	if (!id_is_valid(id))
 		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
-	if (reap_begin(&r, err) < 0 || entry_load(host, id, &r.entry, err) < 0)
+	if (reap_begin(&r, err) < 0)
 		return -1;
-	reap_look(&r, id, &facts);
-	if (facts.held && !force)
-		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
-	if (facts.held && reap_kill_keeper(&r.entry.status, err) < 0)
-		return -1;
-	rc = reap_teardown(&r, id, TEARDOWN_ALL, END_DESTROYED, err);
+	rc = reap_destroy_once(&r, id, force, err);
+	/* a keeper that has its lock and not yet a status can't be killed by that: soon it can, or has gone */
+	for (; rc == REAP_NOT_OURS && force && waited_ms < REAP_KILL_MS;
+	     waited_ms += REAP_AGAIN_MS) {
+		(void)poll(NULL, 0, REAP_AGAIN_MS);
+		rc = reap_destroy_once(&r, id, force, err);
+	}
 	if (rc == REAP_NOT_OURS)
 		return err_set(err, ERR_FAILED, "somebody else is ending or starting it");
 	if (rc < 0)

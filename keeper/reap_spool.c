@@ -98,6 +98,34 @@ static void reap_spool_spec(const struct reap_spool *r, int dir, const char *nam
 		reap_spool_say(r, id, "a spec that no keeper took");
 }
 
+/*
+ * A name whose sandbox is gone: who removed it ended before he came to its name, and no journal leads there any more. Names are
+ * made under claim.lock, behind the state directory that they lead to. As long as the run directory is there, something of it
+ * could not be removed, and nobody else gets the name. Nothing is said: it may be a living keeper's, about to go.
+ */
+static void reap_spool_name(const struct reap_spool *r, int dir, const char *name)
+{
+	char target[PATHS_SIZE], path[PATHS_SIZE];
+	struct err ignored;
+	auto_fd claim = -1;
+	const char *id;
+	ssize_t n;
+
+	if (faccessat(dir, name, F_OK, 0) == 0 || errno != ENOENT)
+		return;
+	claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
+	n = readlinkat(dir, name, target, sizeof(target) - 1);
+	if (claim < 0 || n < ID_LEN)
+		return;
+	target[n] = '\0';
+	id = target + n - ID_LEN;
+	if (!id_is_valid(id) || faccessat(dir, name, F_OK, 0) == 0 || errno != ENOENT ||
+	    access(paths_run(r->host, id, NULL, path), F_OK) == 0 || errno != ENOENT)
+		return;
+	if (!r->dry_run)
+		(void)unlinkat(dir, name, 0);
+}
+
 void reap_spool(const struct host_config *host, bool dry_run, int64_t now_s,
 		const struct sink *sink)
 {
@@ -109,6 +137,12 @@ void reap_spool(const struct host_config *host, bool dry_run, int64_t now_s,
 	while (dir && (d = readdir(dir)))
 		if (id_is_valid(d->d_name))
 			reap_spool_socket(&r, dirfd(dir), d->d_name);
+	if (dir)
+		(void)closedir(dir);
+	dir = opendir(paths_state(host, "names", path));
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			reap_spool_name(&r, dirfd(dir), d->d_name);
 	if (dir)
 		(void)closedir(dir);
 	dir = opendir(paths_state(host, "spool", path));

@@ -229,12 +229,14 @@ static int teardown_look_slot(struct teardown *t, struct err *err)
 }
 
 /* Without a word of the journal: the name that leads here. */
-static void teardown_look_name(struct teardown *t)
+static int teardown_look_name(struct teardown *t, struct err *err)
 {
 	char dir[PATHS_SIZE], target[PATHS_SIZE];
 	DIR *stream = opendir(paths_state(t->host, "names", dir));
 	struct dirent *d;
 
+	if (!stream && errno != ENOENT)
+		return err_sys(err, "can't read %s", dir);
 	while (stream && !t->name[0] && (d = readdir(stream))) {
 		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
 
@@ -246,6 +248,7 @@ static void teardown_look_name(struct teardown *t)
 	}
 	if (stream)
 		(void)closedir(stream);
+	return 0;
 }
 
 /* Likewise the cgroup, from the status of a sandbox of this boot. */
@@ -299,8 +302,8 @@ int teardown_look(struct teardown *t, struct err *err)
 	if (!t->later && t->journal_fd < 0 && !t->told) /* how it ended is said once */
 		t->journal_fd =
 			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (!t->name[0])
-		teardown_look_name(t);
+	if (!t->name[0] && teardown_look_name(t, err) < 0)
+		return -1;
 	if (!t->cgroup[0])
 		teardown_look_cgroup(t);
 	if (!teardown_same_boot(t))

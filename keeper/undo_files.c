@@ -156,17 +156,19 @@ int undo_disk_absent(struct teardown *t, struct err *err)
 	return undo_path_absent(paths_sandbox(t->host, t->id, "disk", path), err);
 }
 
-/* A name is ours only while its link leads to this id. */
-static bool undo_name_is_ours(const struct teardown *t)
+/* A name is ours only while its link leads to this id: 1; 0: it is not there, or leads elsewhere; -1 with err: not to be read. */
+static int undo_name_is_ours(const struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE], target[PATHS_SIZE];
 	ssize_t n;
 
 	if (!str_is_name(t->name))
-		return false;
+		return 0;
 	n = readlink(paths_name(t->host, t->name, path), target, sizeof(target) - 1);
+	if (n < 0 && errno != ENOENT && errno != EINVAL) /* EINVAL: something else than a link */
+		return err_sys(err, "can't read %s", path);
 	if (n < ID_LEN)
-		return false;
+		return 0;
 	target[n] = '\0';
 	return strcmp(target + n - ID_LEN, t->id) == 0;
 }
@@ -174,9 +176,10 @@ static bool undo_name_is_ours(const struct teardown *t)
 int undo_name(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
+	int ours = undo_name_is_ours(t, err);
 
-	if (!undo_name_is_ours(t))
-		return 0;
+	if (ours <= 0)
+		return ours;
 	if (undo_unlink(paths_name(t->host, t->name, path), err) < 0)
 		return -1;
 	return undo_sync_dir(paths_state(t->host, "names", path), err);
@@ -186,9 +189,10 @@ int undo_name_absent(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
 	struct stat st;
+	int ours = undo_name_is_ours(t, err);
 
-	if (undo_name_is_ours(t))
-		return 0;
+	if (ours != 0)
+		return ours < 0 ? -1 : 0;
 	if (str_is_name(t->name) && lstat(paths_name(t->host, t->name, path), &st) < 0 &&
 	    errno != ENOENT)
 		return err_sys(err, "can't look at %s", path);

@@ -25,6 +25,8 @@
 #define UNDO_PAUSE_NS	10000000L
 #define UNDO_WAIT_MS	1000
 #define UNDO_CGROUP_MS	5000
+#define UNDO_TABLE_MS	1000
+#define UNDO_LOOK_MS	20
 
 /* Looks that aren't the one of the table */
 #define UNDO_WAIT    "wait"    /* it was our child, and was waited for */
@@ -236,9 +238,17 @@ int undo_table(struct teardown *t, struct err *err)
 	return 0;
 }
 
+/* A keeper that was killed may have let go of its lock and not yet of its socket. */
 int undo_table_absent(struct teardown *t, struct err *err)
 {
-	return owner_table_absent(t->id, err);
+	int absent = owner_table_absent(t->id, err);
+
+	for (int waited_ms = 0; absent == 0 && !t->later && waited_ms < UNDO_TABLE_MS;
+	     waited_ms += UNDO_LOOK_MS) {
+		(void)poll(NULL, 0, UNDO_LOOK_MS);
+		absent = owner_table_absent(t->id, err);
+	}
+	return absent;
 }
 
 int undo_flows(struct teardown *t, struct err *err)

@@ -19,6 +19,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -237,8 +238,9 @@ static int install(void)
 	};
 	struct sock_filter all[] = {
 		LOAD(arch),
-		IS(AUDIT_ARCH_X86_64, 0, 7),
+		IS(AUDIT_ARCH_X86_64, 0, 8),
 		LOAD(nr),
+		IS(SYS_sched_yield, 6, 0),
 		IS(SYS_execve, 5, 0),
 		IS(SYS_execveat, 4, 0),
 		IS(SYS_exit, 3, 0),
@@ -257,7 +259,7 @@ static int install(void)
 		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 }
 
-/* Between filter and exec no call may be made before its listener is taken: we turn, and don't wait. */
+/* Between filter and exec no call that is told may be made before its listener is taken: we turn, and don't wait. */
 _Noreturn static void become(struct meeting *meeting, char **command)
 {
 	int listener = install();
@@ -268,7 +270,7 @@ _Noreturn static void become(struct meeting *meeting, char **command)
 	}
 	atomic_store(&meeting->listener, listener);
 	while (!atomic_load(&meeting->go))
-		;
+		(void)sched_yield();
 	(void)execv(command[0], command);
 	_exit(127);
 }
@@ -343,7 +345,7 @@ int main(int argc, char **argv)
 	pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
 	while (pidfd >= 0 && (listener = atomic_load(&meeting->listener)) < 0 &&
 	       poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, 0) == 0)
-		;
+		(void)sched_yield();
 	if (pidfd >= 0 && listener >= 0)
 		taken = pidfd_getfd(pidfd, listener, 0);
 	if (taken < 0)

@@ -133,6 +133,8 @@ class Walk:
         said = self.command.said() or os.path.getsize(f"{wd.STAND}/stdout")
         if code is None:
             self.say(f"{verb} hangs")
+        elif code == -signal.SIGABRT and said:
+            pass  # libc, or a module of its name services, was refused what no kernel refuses, and said so
         elif code < 0:
             self.say(f"{verb} was killed by signal {-code}")
         elif code not in CODES:
