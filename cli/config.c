@@ -3,8 +3,6 @@
 #include "cli/config.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +10,10 @@
 #include <unistd.h>
 
 #include "base/bug.h"
-#include "base/fd.h"
 #include "base/str.h"
 #include "cli/config_policy.h"
 #include "cli/limits.h"
 #include "cli/toml.h"
-
-#define CONFIG_TEXT_MAX 65536
 
 /*
  * One per key and type: put the value of item where the key says, or say in err what is wrong with
@@ -468,36 +463,4 @@ int config_parse(struct config *config, const char *name, const char *text, size
 	if (toml_read(name, text, len, take_item, &parsing, err) < 0)
 		return -1;
 	return check_together(config, name, err);
-}
-
-static const char *own_directory(char path[PATH_MAX])
-{
-	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	char *slash;
-
-	if (len < 0)
-		return NULL;
-	path[len] = '\0';
-	slash = strrchr(path, '/');
-	if (slash == NULL)
-		return NULL;
-	*slash = '\0';
-	return path;
-}
-
-int config_load(struct config *config, const char *path, struct err *err)
-{
-	char text[CONFIG_TEXT_MAX], exe[PATH_MAX];
-	const char *name = path != NULL ? path : CONFIG_PATH;
-	ssize_t len;
-
-	config_defaults(config, own_directory(exe));
-	len = fd_read_file(AT_FDCWD, name, text, sizeof(text), err);
-	if (len < 0 && path == NULL && err->os_errno == ENOENT)
-		return 0;
-	if (len < 0) {
-		err->code = ERR_USAGE;
-		return err_wrap(err, "configuration");
-	}
-	return config_parse(config, name, text, (size_t)len, NULL, err);
 }
