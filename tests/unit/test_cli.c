@@ -50,7 +50,10 @@ static void test_life(void **state)
 		{ { "9999999999999d", NULL }, 0, false, "refuses --ttl 9999999999999d" },
 		{ { NULL, "2026-12-01T17:00Z" }, 0, false, "in the past" },
 		{ { NULL, "1999-01-01" }, 0, false, "in the past" },
-		{ { NULL, "2027-12-01" }, 0, false, "[site] max_ttl = \"90d\" refuses --until 2027-12-01" },
+		{ { NULL, "2027-12-01" },
+		  0,
+		  false,
+		  "[site] max_ttl = \"90d\" refuses --until 2027-12-01" },
 		{ { NULL, "soon" }, 0, false, "not a date" },
 		{ { "1d", "2026-12-02" }, 0, false, "give one of them" },
 	};

@@ -51,8 +51,8 @@ static bool is_there(void)
 {
 	char path[PATHS_SIZE], progress[PATHS_SIZE + ID_SIZE + 1];
 
-	(void)snprintf(progress, sizeof(progress), "%s/%s",
-		       paths_run_dir(&host, "progress", path), ID);
+	(void)snprintf(progress, sizeof(progress), "%s/%s", paths_run_dir(&host, "progress", path),
+		       ID);
 	return access(progress, F_OK) == 0;
 }
 
