@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "keeper/keeper.h"
@@ -49,28 +50,53 @@ static void notice_remember(uint32_t told[SPEC_MAX_NOTICES], uint32_t before_s)
 	told[i] = before_s;
 }
 
+struct notice_heard {
+	int64_t deadline_s;
+	uint32_t *told;
+};
+
 static bool notice_line(const struct journal_line *line, void *arg)
 {
-	struct keeper *k = arg;
+	const struct notice_heard *heard = arg;
 	char date[STR_INSTANT_SIZE], until[STR_INSTANT_SIZE], before[16];
 	uint64_t before_s;
 
-	(void)str_from_instant(k->deadline.deadline_s, date, sizeof(date));
+	(void)str_from_instant(heard->deadline_s, date, sizeof(date));
 	if (line->word == JOURNAL_EVENT && strncmp(line->text, "notice ", 7) == 0 &&
 	    journal_value(line->text, "until", until, sizeof(until)) && strcmp(until, date) == 0 &&
 	    journal_value(line->text, "before_s", before, sizeof(before)) &&
 	    str_to_u64(before, UINT32_MAX, &before_s))
-		notice_remember(k->told_s, (uint32_t)before_s);
+		notice_remember(heard->told, (uint32_t)before_s);
 	return true;
+}
+
+/* What the journal says was told of this date. */
+static int notice_read(const struct spec *spec, int64_t deadline_s, uint32_t told[SPEC_MAX_NOTICES],
+		       struct err *err)
+{
+	struct notice_heard heard = { .deadline_s = deadline_s, .told = told };
+	char path[PATHS_SIZE];
+
+	return journal_each(paths_sandbox(&spec->host, spec->id, "journal", path), notice_line,
+			    &heard, err);
+}
+
+/* Before anybody is told. */
+static int notice_write(int journal_fd, uint32_t before_s, uint64_t left_s, int64_t deadline_s,
+			struct err *err)
+{
+	char date[STR_INSTANT_SIZE];
+
+	return journal_event(journal_fd, err, "notice before_s=%u left_s=%llu until=%s", before_s,
+			     (unsigned long long)left_s,
+			     str_from_instant(deadline_s, date, sizeof(date)));
 }
 
 void notice_recall(struct keeper *k)
 {
-	char path[PATHS_SIZE];
 	struct err err = { 0 };
 
-	if (k->again && journal_each(paths_sandbox(&k->spec.host, k->spec.id, "journal", path),
-				     notice_line, k, &err) < 0)
+	if (k->again && notice_read(&k->spec, k->deadline.deadline_s, k->told_s, &err) < 0)
 		log_warning("%s: notices may come twice: %s", k->spec.name, err.text);
 }
 
@@ -91,10 +117,30 @@ void notice_look(struct keeper *k, uint64_t left_s)
 		return;
 	/* first, and durable: what was told is not told again. Where the disk is full it is told all the same */
 	notice_remember(k->told_s, before_s);
-	(void)journal_event(k->journal_fd, &ignored, "notice before_s=%u left_s=%llu until=%s",
-			    before_s, (unsigned long long)left_s,
-			    str_from_instant(told.deadline_s, date, sizeof(date)));
-	log_note("notice: ends %s, in %s", date, str_from_duration(left_s, left, sizeof(left)));
+	(void)notice_write(k->journal_fd, before_s, left_s, told.deadline_s, &ignored);
+	log_note("notice: ends %s, in %s", str_from_instant(told.deadline_s, date, sizeof(date)),
+		 str_from_duration(left_s, left, sizeof(left)));
 	(void)control_send(&k->control, GUEST_NOTICE, &told, sizeof(told));
 	tell_notice(k, before_s, left_s);
+}
+
+void notice_rest(const struct spec *spec, const struct deadline_record *deadline, uint64_t left_s)
+{
+	const uint32_t *notices = spec->host.notices_s;
+	uint32_t told[SPEC_MAX_NOTICES] = { 0 }, before_s;
+	auto_fd journal = -1;
+	struct err err;
+
+	/* nobody to tell, or nothing: most of all looks */
+	if (!spec->host.hook[0] || !notice_due(notices, told, deadline->granted_s, left_s))
+		return;
+	if (notice_read(spec, deadline->deadline_s, told, &err) < 0)
+		return; /* once too few is better than each minute */
+	before_s = notice_due(notices, told, deadline->granted_s, left_s);
+	if (before_s == 0)
+		return;
+	journal = journal_open(&spec->host, spec->id, false, &err);
+	if (journal >= 0 &&
+	    notice_write(journal, before_s, left_s, deadline->deadline_s, &err) == 0)
+		tell_rest(spec, deadline->deadline_s, before_s, left_s);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/proto/spec.h"
+#include "store/store.h"
 
 struct keeper;
 
@@ -29,6 +30,9 @@ void notice_recall(struct keeper *k);
 
 /* The date was looked at: tell what is due. */
 void notice_look(struct keeper *k, uint64_t left_s);
+
+/* One that is stopped, whose lock the caller has: nobody is inside, but there may be a hook. left_s: not 0. */
+void notice_rest(const struct spec *spec, const struct deadline_record *deadline, uint64_t left_s);
 
 /* A new date: nothing of it has been told. */
 void notice_forget(struct keeper *k);

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "jail/proc.h"
 #include "keeper/inject.h"
+#include "keeper/notice.h"
 #include "keeper/progress.h"
 #include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
@@ -287,6 +288,15 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 	return teardown_run(&t, err) < 0 ? -1 : REAP_DONE;
 }
 
+/* Its date comes near while nothing of it runs. */
+static void reap_notice(const struct reap *r)
+{
+	struct deadline_verdict v = deadline_check(&r->entry.deadline, &r->clock, &r->now);
+
+	if (r->entry.has_spec && !v.expired)
+		notice_rest(&r->entry.spec, &r->entry.deadline, v.left_s);
+}
+
 /* Nothing runs, its date has not come: book what has elapsed, and say how the last run ended if nobody could. */
 static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *err)
 {
@@ -304,6 +314,7 @@ static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *e
 	if (rc == 0 && r->entry.has_deadline) {
 		deadline_account(&r->entry.deadline, &r->now);
 		rc = deadline_write(r->host, id, &r->entry.deadline, err);
+		reap_notice(r);
 	}
 	lock_unclaim(r->host, id, &lock);
 	return rc;

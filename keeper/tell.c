@@ -134,6 +134,23 @@ void tell_notice(struct keeper *k, uint32_t before_s, uint64_t left_s)
 		       });
 }
 
+void tell_rest(const struct spec *spec, int64_t deadline_s, uint32_t before_s, uint64_t left_s)
+{
+	tell(NULL, &spec->host,
+	     &(struct tell_event){
+		     .event = "notice",
+		     .id = spec->id,
+		     .name = spec->name,
+		     .owner = spec->owner,
+		     .reason = spec->reason,
+		     .labels = spec->labels,
+		     .ends_s = deadline_s,
+		     .before_s = before_s,
+		     .left_s = (int64_t)left_s,
+	     },
+	     true);
+}
+
 void tell_renewed(struct keeper *k, const char *who, const char *why)
 {
 	tell_keeper(k, &(struct tell_event){

@@ -16,6 +16,8 @@ struct teardown;
  * doesn't apply. Nothing is done where the site has no hook, and nothing that goes wrong here is more than a line in the log.
  */
 void tell_notice(struct keeper *k, uint32_t before_s, uint64_t left_s);
+/* Of one that is stopped. */
+void tell_rest(const struct spec *spec, int64_t deadline_s, uint32_t before_s, uint64_t left_s);
 void tell_renewed(struct keeper *k, const char *who, const char *why);
 
 /* Whom an end is about: read before its files go. */
