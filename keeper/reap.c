@@ -38,7 +38,7 @@ struct reap {
 	const struct host_config *host;
 	const struct sink *sink;
 	bool dry_run;
-	bool by_slot; /* looking at an id of which a slot's file may be all that is left */
+	bool by_slot; /* looking at an id of which a name or a slot's file may be all that is left */
 	struct deadline_now now;
 	struct clock_record clock;
 	struct store_entry entry; /* of the one looked at; large */
@@ -77,7 +77,7 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 	if (f->unread && !f->here && !(f->expired && f->due))
 		return REAP_LEAVE;
 	if (!f->has_spec) {
-		*reason = f->expired ? END_EXPIRED : *reason;
+		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
 		return REAP_ALL;
 	}
 	if ((f->here || f->left) &&
@@ -159,7 +159,9 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;
 	f->left = e->residue[0] != '\0';
-	(void)journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored);
+	if (journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored) <
+	    0)
+		(void)journal_each(paths_receipt(r->host, id, path), reap_hear, &told, &ignored);
 	if (f->unread)
 		r->grace_s = told.grace_s;
 	f->ran = told.ran;
@@ -410,6 +412,31 @@ static void reap_slots(struct reap *r)
 	}
 }
 
+/* Names that lead nowhere any more: who ended their sandboxes died before this step. */
+static void reap_names(struct reap *r)
+{
+	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE];
+	DIR *stream = opendir(paths_state(r->host, "names", dir));
+	struct dirent *d;
+
+	while (stream && (d = readdir(stream))) {
+		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
+		const char *id = target + n - ID_LEN;
+
+		if (n < ID_LEN)
+			continue;
+		target[n] = '\0';
+		if (!id_is_valid(id) || access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0 ||
+		    access(paths_run(r->host, id, NULL, path), F_OK) == 0)
+			continue;
+		r->by_slot = true;
+		(void)reap_one(id, r);
+		r->by_slot = false;
+	}
+	if (stream)
+		(void)closedir(stream);
+}
+
 static int reap_begin(struct reap *r, struct err *err)
 {
 	if (deadline_now(&r->now, err) < 0)
@@ -439,6 +466,7 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	if (entry_each(host, reap_one, &r, err) < 0)
 		return -1;
 	inject_point(inject_reap(INJECT_REAP_SANDBOXES));
+	reap_names(&r);
 	reap_slots(&r);
 	inject_point(inject_reap(INJECT_REAP_SLOTS));
 	reap_spool(host, dry_run, r.now.real_s, sink);
