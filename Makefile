@@ -293,11 +293,12 @@ bench: root deps
 	$(Q)bench/run
 	$(Q)bench/run --throughput
 
-# hours: every death and every failed call, on this machine's own kernel; tests/chaos says how to take a part
+# hours: every death and every failed call; broken off, it goes on where it was; tests/chaos says how to take a part
 .PHONY: chaos
 chaos: root deps
 	$(Q)$(MAKE) --no-print-directory all guest tools
-	$(Q)tests/support/apart tests/chaos/kills
+	$(Q)tests/chaos/kills --json tests/chaos/results/kills.json
+	$(Q)tests/chaos/kills --lab --json tests/chaos/results/kills-lab.json
 	$(Q)tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json
 	$(Q)tests/support/apart tests/chaos/storm
 
