@@ -37,16 +37,12 @@ static int bad_range(struct err *err, const struct config_key *key, const char *
 static int parse_duration(const struct config_key *key, const struct toml_item *item,
 			  uint64_t *seconds, struct err *err)
 {
+	bool none = key->min == 0 && strcmp(item->string, "0s") == 0;
 	char min[32], max[32];
 
-	if (key->min == 0 && strcmp(item->string, "0s") == 0) {
-		*seconds = 0;
-		return 0;
-	}
-	if (!str_to_duration(item->string, seconds))
-		return bad(
-			err, key,
-			"not a duration: write it as \"30s\", \"10m\", \"2h\", \"7d\" or \"2w\"");
+	*seconds = 0;
+	if (!none && !str_to_duration(item->string, seconds))
+		return bad(err, key, "not a duration: write it as 30s, 10m, 2h, 7d or 2w");
 	if (*seconds < key->min || *seconds > key->max)
 		return bad_range(err, key, str_from_duration(key->min, min, sizeof(min)),
 				 str_from_duration(key->max, max, sizeof(max)));
