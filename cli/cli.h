@@ -17,13 +17,16 @@ struct cli {
 	const struct verb *verb;
 	const char *config_path; /* --config, or NULL */
 	bool json;		 /* --format json */
+	bool dry_run;		 /* --dry-run, of a verb that has it */
 	struct config config;
 };
 
 enum verb_flags {
-	VERB_ROOT = 1u << 0,   /* needs root */
-	VERB_TABLE = 1u << 1,  /* has --format */
-	VERB_HIDDEN = 1u << 2, /* for programs: help doesn't list it */
+	VERB_ROOT = 1u << 0,	/* needs root */
+	VERB_TABLE = 1u << 1,	/* has --format */
+	VERB_HIDDEN = 1u << 2,	/* for programs: help doesn't list it */
+	VERB_CHANGES = 1u << 3, /* changes sandboxes: what is due is ended first */
+	VERB_ENDS = 1u << 4,	/* ends them: nothing of the ledger's comes in between */
 };
 
 struct verb {
@@ -48,8 +51,8 @@ const struct verb *verbs_find(const char *name);
 int verbs_unknown(const char *name, struct err *err);
 
 /*
- * After a verb has read its options: load the configuration, and refuse without root what needs it.
- * 0, or -1 with err.
+ * After a verb has read its options: load the configuration, and refuse without root what needs it; then what comes before
+ * any command (cli/before.h). 0, or -1 with err.
  */
 int cli_begin(struct cli *cli, struct err *err);
 

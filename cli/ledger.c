@@ -2,6 +2,8 @@
 /* Copyright The mayfly authors */
 #include "cli/ledger.h"
 
+#include <endian.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +12,11 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "store/paths.h"
 
-#define LEDGER_VERSION 2 /* pragma user_version, below too; another one: made anew */
+#define LEDGER_VERSION 3 /* pragma user_version, below too; another one: made anew */
 #define LEDGER_WAIT_MS 5000
 
 /* seq: the line's position in its journal, from 1. Instants are seconds since the epoch. */
@@ -32,7 +35,8 @@ static const char ledger_schema[] =
 	" PRIMARY KEY(id, seq)) WITHOUT ROWID;"
 	"CREATE TABLE people(id TEXT, fingerprint TEXT, person TEXT, since_s INTEGER,"
 	" PRIMARY KEY(id, fingerprint)) WITHOUT ROWID;"
-	"CREATE TABLE ports(id TEXT, seq INTEGER, at_s INTEGER, what TEXT, PRIMARY KEY(id, seq)) "
+	"CREATE TABLE ports(id TEXT, seq INTEGER, at_s INTEGER, what TEXT, guest INTEGER, PRIMARY "
+	"KEY(id, seq)) "
 	"WITHOUT ROWID;"
 	"CREATE TABLE receipts(id TEXT, kind TEXT, name TEXT, made_s INTEGER, identity TEXT, "
 	"absent_s INTEGER, look TEXT,"
@@ -107,7 +111,8 @@ static bool ledger_take_int(sqlite3_stmt *row, void *arg)
 }
 
 /*
- * WAL with synchronous=FULL: what was committed survives a power loss (sqlite.org/wal.html). The file's mode is set by
+ * WAL with synchronous=FULL: what was committed survives a power loss (sqlite.org/wal.html). In passing NORMAL is enough:
+ * a power loss may take the last transactions whole, and with them the note of what was folded. The file's mode is set by
  * umask, since SQLite gives its -wal and -shm files that of the database.
  */
 static int ledger_connect(struct ledger *ledger, const char *path, struct err *err)
@@ -118,12 +123,17 @@ static int ledger_connect(struct ledger *ledger, const char *path, struct err *e
 				 NULL);
 
 	if (rc == SQLITE_OK)
-		(void)sqlite3_busy_timeout(ledger->db, LEDGER_WAIT_MS);
-	rc = rc == SQLITE_OK ? ledger_exec(ledger,
-					   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-					   "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
-					   err)
-			     : ledger_error(ledger, err, "can't be opened");
+		(void)sqlite3_busy_timeout(ledger->db, ledger->in_passing ? 0 : LEDGER_WAIT_MS);
+	rc = rc == SQLITE_OK
+		     ? ledger_exec(ledger,
+				   ledger->in_passing
+					   ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"
+					   : "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+				   err)
+		     : ledger_error(ledger, err, "can't be opened");
+	if (rc == 0)
+		rc = ledger_exec(ledger, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+				 err);
 	(void)umask(mask);
 	return rc;
 }
@@ -148,7 +158,7 @@ static int ledger_make(struct ledger *ledger, struct err *err)
 	    ledger_query(ledger, err, ledger_take_int, &version, "PRAGMA user_version", "") < 0)
 		return -1;
 	if (version != LEDGER_VERSION && (ledger_exec(ledger, ledger_schema, err) < 0 ||
-					  ledger_exec(ledger, "PRAGMA user_version=2", err) < 0))
+					  ledger_exec(ledger, "PRAGMA user_version=3", err) < 0))
 		return -1;
 	return ledger_exec(ledger, "COMMIT", err);
 }
@@ -201,6 +211,33 @@ int ledger_open(struct ledger *ledger, const struct host_config *host, struct er
 	/* a full disk, one that can be read only, somebody who holds it: the journals say the same */
 	log_warning("%s; the journals are read instead", err->text);
 	return ledger_try(ledger, ":memory:", err);
+}
+
+/* Where SQLite keeps PRAGMA application_id, big endian (sqlite.org/fileformat.html, 1.3): it is set with what it tells of. */
+#define LEDGER_FINGERPRINT_AT 68
+
+static bool ledger_is_fresh(const char *path, uint32_t fingerprint)
+{
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	uint32_t noted;
+
+	return fd >= 0 &&
+	       pread(fd, &noted, sizeof(noted), LEDGER_FINGERPRINT_AT) == (ssize_t)sizeof(noted) &&
+	       be32toh(noted) == fingerprint;
+}
+
+void ledger_refresh(const struct host_config *host)
+{
+	struct ledger ledger = { .host = host, .in_passing = true };
+	uint32_t fingerprint = ledger_fingerprint(host);
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	ledger_path(host, path);
+	if (fingerprint == 0 || ledger_is_fresh(path, fingerprint))
+		return;
+	if (ledger_try(&ledger, path, &ignored) == 0)
+		ledger_close(&ledger);
 }
 
 void ledger_close(struct ledger *ledger)

@@ -20,7 +20,8 @@
 struct ledger {
 	sqlite3 *db;
 	const struct host_config *host;
-	bool useless; /* damaged, or of another version: to be made anew */
+	bool useless;	 /* damaged, or of another version: to be made anew */
+	bool in_passing; /* nobody has asked: it waits for nobody */
 };
 
 /*
@@ -30,6 +31,15 @@ struct ledger {
 int ledger_open(struct ledger *ledger, const struct host_config *host, struct err *err);
 
 void ledger_close(struct ledger *ledger);
+
+/*
+ * Fold in what is new, if there is anything: else no more than a look at the directories. Waits for nobody, says nothing, and
+ * leaves a ledger that is damaged, locked or can't be written as it is: ledger_open sees to that when somebody asks.
+ */
+void ledger_refresh(const struct host_config *host);
+
+/* A number that changes with every journal and receipt; 0: there are none. In ledger_fold.c. */
+uint32_t ledger_fingerprint(const struct host_config *host);
 
 /* Run sql with the texts and numbers that format names ("s", "i" each: const char *, long long) bound to ?1, ?2 …; row, when
  * not NULL, is called for each row until it returns false. 0, or -1 with err. */

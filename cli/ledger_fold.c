@@ -8,6 +8,8 @@
 #include "cli/ledger.h"
 
 #include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,9 +116,12 @@ static int fold_key(struct fold *f, const struct journal_line *line)
 
 static int fold_port(struct fold *f, const struct journal_line *line)
 {
+	char guest[8] = "";
+
+	(void)journal_value(line->text, "guest", guest, sizeof(guest));
 	return ledger_query(f->ledger, f->err, NULL, NULL,
-			    "INSERT OR REPLACE INTO ports VALUES(?1, ?2, ?3, ?4)", "siis", f->id,
-			    f->seq, line->at_s, line->name);
+			    "INSERT OR REPLACE INTO ports VALUES(?1, ?2, ?3, ?4, ?5)", "siisi",
+			    f->id, f->seq, line->at_s, line->name, strtoll(guest, NULL, 10));
 }
 
 /* The receipt's rows: made (intent), what it was (fact), seen absent (gone). */
@@ -296,12 +301,76 @@ static int fold_dir(struct ledger *ledger, const char *kind, bool *began, struct
 	return rc;
 }
 
+/* FNV-1a */
+static void fold_mix(uint32_t *hash, uint64_t value)
+{
+	for (int i = 0; i < 8; i++)
+		*hash = (*hash ^ (uint32_t)(value >> (8 * i) & 0xff)) * 16777619u;
+}
+
+static void fold_mix_file(uint32_t *hash, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return;
+	fold_mix(hash, st.st_ino);
+	fold_mix(hash, S_ISDIR(st.st_mode) ? (uint64_t)st.st_mtim.tv_sec : (uint64_t)st.st_size);
+	fold_mix(hash, S_ISDIR(st.st_mode) ? (uint64_t)st.st_mtim.tv_nsec : 0);
+}
+
+/* Journals grow; a receipt comes by a rename, which its directory shows. Its last lines are written just then: a sandbox's
+ * directory goes after it, and shows that too. */
+uint32_t ledger_fingerprint(const struct host_config *host)
+{
+	uint32_t hash = 2166136261u, start;
+	char path[PATHS_SIZE];
+	const struct dirent *d;
+	DIR *dir;
+
+	if (access(paths_state(host, "receipts", path), F_OK) < 0)
+		return 0;
+	fold_mix_file(&hash, path);
+	fold_mix_file(&hash, paths_state(host, "sandboxes", path));
+	fold_mix_file(&hash, paths_state(host, "names", path));
+	start = hash;
+	dir = opendir(paths_state(host, "sandboxes", path));
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		uint32_t one = start; /* their order says nothing */
+
+		if (!id_is_valid(d->d_name))
+			continue;
+		fold_mix_file(&one, paths_sandbox(host, d->d_name, "journal", path));
+		hash += one;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	hash &= 0x7fffffff; /* SQLite takes it as a signed one */
+	return hash != 0 ? hash : 1;
+}
+
+/* With what was folded, in one transaction. */
+static int fold_note(struct ledger *ledger, uint32_t fingerprint, bool *began, struct err *err)
+{
+	char sql[64];
+
+	(void)snprintf(sql, sizeof(sql), "%sPRAGMA application_id=%u",
+		       *began ? "" : "BEGIN IMMEDIATE; ", fingerprint);
+	if (sqlite3_exec(ledger->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(ledger->db));
+	*began = true;
+	return 0;
+}
+
 int ledger_fold(struct ledger *ledger, struct err *err)
 {
+	/* before the look: what comes while we look is looked at again */
+	uint32_t fingerprint = ledger->in_passing ? ledger_fingerprint(ledger->host) : 0;
 	bool began = false;
 
 	if (fold_dir(ledger, "sandboxes", &began, err) < 0 ||
-	    fold_dir(ledger, "receipts", &began, err) < 0) {
+	    fold_dir(ledger, "receipts", &began, err) < 0 ||
+	    (fingerprint != 0 && fold_note(ledger, fingerprint, &began, err) < 0)) {
 		if (began)
 			(void)sqlite3_exec(ledger->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;

@@ -103,6 +103,14 @@ static int take_format(struct cli *cli, const char *value, struct err *err)
 	return 0;
 }
 
+static bool is_dry_run(const struct verb *verb, int id)
+{
+	for (const struct opt *opt = verb->options; opt != NULL && opt->id != 0; opt++)
+		if (opt->id == id)
+			return strcmp(opt->name, "dry-run") == 0;
+	return false;
+}
+
 int opt_next(struct opts *opts, const char **value, struct err *err)
 {
 	struct forms forms;
@@ -125,6 +133,8 @@ int opt_next(struct opts *opts, const char **value, struct err *err)
 			opt_print_help(opts->cli->verb);
 			return err_set(err, ERR_NONE, "help was asked for");
 		}
+		if (is_dry_run(opts->cli->verb, id))
+			opts->cli->dry_run = true;
 		if (id == OPT_CONFIG)
 			opts->cli->config_path = optarg;
 		else if (id != OPT_FORMAT)

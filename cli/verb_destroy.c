@@ -17,6 +17,7 @@
 #include "base/bug.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/before.h"
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/request.h"
@@ -217,5 +218,7 @@ int verb_destroy(struct cli *cli, int argc, char **argv, struct err *err)
 	progress_erase(&order.progress);
 	rc = report(victims, n, cli->json, err);
 	free(victims);
+	if (!order.dry_run) /* not before: what was named is to end as destroyed */
+		before_reap(cli);
 	return rc;
 }

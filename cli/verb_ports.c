@@ -5,18 +5,20 @@
 #include "cli/verbs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bug.h"
 #include "base/log.h"
 #include "cli/json.h"
+#include "cli/ledger.h"
 #include "cli/portspec.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "store/entry.h"
 
 const struct opt verb_ports_options[] = {
-	{ 'a', "all", NULL, "also those of sandboxes that don't run" },
+	{ 'a', "all", NULL, "also those of sandboxes that don't run, or are gone" },
 	{ 0 },
 };
 
@@ -39,6 +41,8 @@ static json_t *json_of(const struct store_entry *entry, const struct spec_port *
 	json_put_text(object, "address", portspec_address(port, address));
 	json_put_number(object, "host_port", port->host_port);
 	json_put_number(object, "guest_port", port->guest_port);
+	json_put_instant(object, "since", entry->status.ready_at_s);
+	json_put_instant(object, "until", 0);
 	return object;
 }
 
@@ -77,13 +81,82 @@ static bool add_entry(const char *id, void *arg)
 	return true;
 }
 
+/* "127.0.0.1:8080/tcp", "[::1]:53/udp": split in its place. */
+static bool split_port(char *what, char **address, char **port, char **protocol)
+{
+	char *slash = strrchr(what, '/'),
+	     *colon = slash != NULL ? memrchr(what, ':', (size_t)(slash - what)) : NULL;
+
+	if (colon == NULL)
+		return false;
+	*slash = *colon = '\0';
+	*address = what[0] == '[' ? what + 1 : what;
+	(*address)[strcspn(*address, "]")] = '\0';
+	*port = colon + 1;
+	*protocol = slash + 1;
+	return true;
+}
+
+static bool add_past_port(sqlite3_stmt *row, void *arg)
+{
+	struct portlist *list = arg;
+	char what[STR_NAME_MAX + 128], host[STR_NAME_MAX + 128], guest[24];
+	char *address, *port, *protocol;
+	json_t *object;
+	int rc;
+
+	(void)text_line(ledger_text(row, 2), what, sizeof(what));
+	(void)str_copy(host, sizeof(host), what);
+	host[strcspn(host, "/")] = '\0';
+	if (!split_port(what, &address, &port, &protocol))
+		return true;
+	(void)snprintf(guest, sizeof(guest), "%lld", (long long)sqlite3_column_int64(row, 3));
+	if (list->list == NULL) {
+		text_table_row(&list->table, (const char *const[]){ ledger_text(row, 0), "gone",
+								    host, guest, protocol });
+		return true;
+	}
+	object = json_object();
+	json_put_text(object, "name", ledger_text(row, 0));
+	json_put_text(object, "id", ledger_text(row, 1));
+	json_put_text(object, "state", "gone");
+	json_put_text(object, "protocol", protocol);
+	json_put_text(object, "address", address);
+	json_put_number(object, "host_port", strtoll(port, NULL, 10));
+	json_put_number(object, "guest_port", sqlite3_column_int64(row, 3));
+	json_put_instant(object, "since", sqlite3_column_int64(row, 4));
+	json_put_instant(object, "until", sqlite3_column_int64(row, 5));
+	rc = json_array_append_new(list->list, object);
+	BUG_ON(rc < 0);
+	return true;
+}
+
+/* What the ledger knows of those that are gone. */
+static int add_past(struct portlist *list, struct err *err)
+{
+	struct ledger ledger;
+	int rc;
+
+	if (ledger_open(&ledger, &list->cli->config.host, err) < 0)
+		return -1;
+	rc = ledger_query(&ledger, err, add_past_port, list,
+			  "SELECT s.name, s.id, p.what, p.guest, min(p.at_s), s.gone_s FROM ports p"
+			  " JOIN sandboxes s USING(id) WHERE s.gone_s IS NOT NULL"
+			  " GROUP BY s.id, p.what ORDER BY s.gone_s, s.id, p.what",
+			  "");
+	ledger_close(&ledger);
+	return rc;
+}
+
 static int list_ports(struct portlist *list, char **names, struct err *err)
 {
 	const struct host_config *host = &list->cli->config.host;
 	char id[ID_SIZE];
 
+	if (names[0] == NULL && entry_each(host, add_entry, list, err) < 0)
+		return -1;
 	if (names[0] == NULL)
-		return entry_each(host, add_entry, list, err);
+		return list->all ? add_past(list, err) : 0;
 	list->all = true; /* it was named */
 	for (; names[0] != NULL; names++) {
 		if (target_find(host, names[0], id, err) < 0)

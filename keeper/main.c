@@ -66,6 +66,15 @@ static int main_verify(const struct options *o, const struct host_config *host,
 	return left ? err_set(err, ERR_RESIDUE, "%d kinds are there", left) : 0;
 }
 
+static int main_stuck(const struct options *o, const struct host_config *host,
+		      const struct sink *sink, struct err *err)
+{
+	(void)sink;
+	if (!id_is_valid(o->id))
+		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", o->id);
+	return teardown_stuck(host, o->id) ? err_set(err, ERR_RESIDUE, "it is still there") : 0;
+}
+
 static int main_host_up(const struct options *o, const struct host_config *host,
 			const struct sink *sink, struct err *err)
 {
@@ -100,10 +109,10 @@ static int main_audit(const struct options *o, const struct host_config *host,
 }
 
 static const struct verb main_verbs[] = {
-	{ "--reap", false, main_reap },		  { "--destroy", true, main_destroy },
-	{ "--verify", true, main_verify },	  { "--host-up", false, main_host_up },
-	{ "--host-down", false, main_host_down }, { "--doctor", false, main_doctor },
-	{ "--audit", false, main_audit },
+	{ "--reap", false, main_reap },	      { "--destroy", true, main_destroy },
+	{ "--verify", true, main_verify },    { "--stuck", true, main_stuck },
+	{ "--host-up", false, main_host_up }, { "--host-down", false, main_host_down },
+	{ "--doctor", false, main_doctor },   { "--audit", false, main_audit },
 };
 
 static void main_put(void *arg, const struct ctl_record *record)
@@ -141,7 +150,8 @@ static int main_usage(const char *what)
 		  "[--files FD] | "
 		  "--reap "
 		  "[--dry-run] | "
-		  "--destroy ID [--force] | --verify ID | --host-up | --host-down [--force] | "
+		  "--destroy ID [--force] | --verify ID | --stuck ID | --host-up | --host-down "
+		  "[--force] | "
 		  "--doctor [--only CHECK] | --audit",
 		  what);
 	return ERR_USAGE;

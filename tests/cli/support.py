@@ -97,7 +97,7 @@ class Site:
         for top in (self.state, self.run):
             for folder, _, files in os.walk(top):
                 found += [os.path.join(folder, name) for name in files]
-        return [path for path in found if path != self.path("state/host-state")]
+        return [path for path in found if path != self.path("state/host-state") and "/state/ledger.db" not in path]
 
     def add(self, name, ident=ID):
         """A sandbox that is only a name and directories: enough to be found."""
