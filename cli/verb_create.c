@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,14 +62,17 @@ static int check_free(const struct spec *spec, struct err *err)
 	static struct store_entry entry;
 	char path[PATHS_SIZE], id[ID_SIZE];
 	struct err ignored;
-	bool left;
+	struct stat st;
+	bool there, left;
 
-	if (access(paths_name(&spec->host, spec->name, path), F_OK) < 0)
+	if (lstat(paths_name(&spec->host, spec->name, path), &st) < 0 ||
+	    entry_find(&spec->host, spec->name, id, &ignored) < 0)
 		return 0;
-	left = entry_find(&spec->host, spec->name, id, &ignored) == 0 &&
-	       entry_load(&spec->host, id, &entry, &ignored) == 0 &&
-	       entry.state == STORE_QUARANTINED;
+	there = entry_load(&spec->host, id, &entry, &ignored) == 0;
+	left = there && entry.state == STORE_QUARANTINED;
 	explicit_bzero(&entry, sizeof(entry));
+	if (!there)
+		return 0;
 	if (!left)
 		return err_set(err, ERR_EXISTS, "there is a sandbox %s already", spec->name);
 	(void)entryview_quarantined(&spec->host, id, err);

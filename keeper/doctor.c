@@ -16,6 +16,7 @@
 #include "jail/uids.h"
 #include "keeper/hook.h"
 #include "keeper/plan.h"
+#include "store/entry.h"
 #include "store/prepared.h"
 
 #define HOST_UP	  "run `mayfly host up`"
@@ -110,12 +111,47 @@ static enum doctor_level check_hook(const struct host_config *host, struct docto
 		       : say_err(f, &err, "put it there, or correct notices.hook");
 }
 
+struct quarantine {
+	const struct host_config *host;
+	unsigned n;
+	char first[DOCTOR_TEXT_SIZE];
+};
+
+static bool look_for_residue(const char *id, void *arg)
+{
+	static struct store_entry entry;
+	struct quarantine *q = arg;
+	struct err ignored;
+
+	if (entry_load(q->host, id, &entry, &ignored) == 0 && entry.state == STORE_QUARANTINED &&
+	    q->n++ == 0)
+		(void)snprintf(q->first, sizeof(q->first), "%s (%.120s)",
+			       entry.has_spec ? entry.spec.name : id, entry.residue);
+	explicit_bzero(&entry, sizeof(entry));
+	return true;
+}
+
+static enum doctor_level check_quarantine(const struct host_config *host, struct doctor_finding *f)
+{
+	struct quarantine q = { .host = host };
+	struct err ignored;
+
+	(void)entry_each(host, look_for_residue, &q, &ignored);
+	return q.n == 0 ? doctor_say(f, DOCTOR_GOOD, "", "no sandbox's end has left anything")
+			: doctor_say(f, DOCTOR_BAD,
+				     "clear what holds it; the next `mayfly reap` frees name, uid "
+				     "and address",
+				     "%u sandboxes have ended and left something: %.150s", q.n,
+				     q.first);
+}
+
 const struct doctor_row doctor_host_rows[] = {
 	{ "configuration", check_config, false },
 	{ "host", check_prepared, false },
 	{ "group", check_group, false },
 	{ "uids", check_uids, false },
 	{ "hook", check_hook, true },
+	{ "quarantine", check_quarantine, true },
 	{ 0 },
 };
 

@@ -33,7 +33,7 @@ struct row {
 	const char *kind; /* as in the journal */
 	int (*undo)(struct teardown *t, struct err *err);
 	int (*absent)(struct teardown *t, struct err *err);
-	const char *look; /* what `absent` asks, for the receipt */
+	const char *look;	  /* what `absent` asks, for the receipt */
 	enum teardown_depth from; /* TEARDOWN_STOP: always; the others: from that depth on */
 	bool files;		  /* only when no kernel object was left */
 };
@@ -457,18 +457,17 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 	return left;
 }
 
+/* Two rows wait: for processes that won't die, and for a cgroup that is in use. The others are tried in no time. */
 bool teardown_stuck(const struct host_config *host, const char *id)
 {
 	struct err ignored;
 	struct teardown t;
-	bool stuck = false;
 
 	teardown_later(&t, host, id);
 	if (teardown_look(&t, &ignored) < 0)
 		return false;
-	for (unsigned i = 0; i < teardown_steps() && !stuck; i++)
-		if (t.residue_told & 1u << i)
-			stuck = teardown_rows[i].absent(&t, &ignored) != 1;
-	fd_close(&t.journal_fd);
-	return stuck;
+	if (t.residue_told & teardown_bit("monitor", strlen("monitor")) &&
+	    undo_monitor_absent(&t, &ignored) != 1)
+		return true;
+	return t.residue_told & teardown_bit("cgroup", strlen("cgroup")) && undo_cgroup_busy(&t);
 }

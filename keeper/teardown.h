@@ -79,7 +79,7 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 /* Number of rows of the table, and the kind of object that one undoes. */
 unsigned teardown_steps(void);
 
-/* Is what the last teardown could not clear still there? False: it may be gone, or nothing was left. Only looks. */
+/* Would another teardown wait for seconds again, for what the last one could not end? Only looks. */
 bool teardown_stuck(const struct host_config *host, const char *id);
 const char *teardown_step_name(unsigned step);
 

@@ -24,6 +24,8 @@ int undo_flows(struct teardown *t, struct err *err);
 int undo_flows_absent(struct teardown *t, struct err *err);
 int undo_cgroup(struct teardown *t, struct err *err);
 int undo_cgroup_absent(struct teardown *t, struct err *err);
+/* Is it there, with a process or another cgroup in it? */
+bool undo_cgroup_busy(const struct teardown *t);
 
 /* undo_files.c */
 int undo_socket(struct teardown *t, struct err *err);

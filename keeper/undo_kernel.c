@@ -92,6 +92,16 @@ int undo_cgroup(struct teardown *t, struct err *err)
 	return undo_cgroup_is_ours(t) ? cgroup_remove(t->cgroup, UNDO_CGROUP_MS, err) : 0;
 }
 
+/* A cgroup's directory has two links, and one more for each below it. */
+bool undo_cgroup_busy(const struct teardown *t)
+{
+	struct err ignored;
+	struct stat st;
+
+	return undo_cgroup_is_ours(t) && stat(t->cgroup, &st) == 0 &&
+	       (st.st_nlink > 2 || cgroup_wait_empty(t->cgroup, 0, &ignored) < 0);
+}
+
 int undo_cgroup_absent(struct teardown *t, struct err *err)
 {
 	struct stat st;

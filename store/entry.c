@@ -31,6 +31,9 @@ const char *entry_state_word(enum store_state state)
 
 enum store_state entry_decide(const struct entry_facts *facts)
 {
+	/* also while its keeper, or a reap that tried again, still has the lock */
+	if (facts->has_residue)
+		return STORE_QUARANTINED;
 	if (facts->lock_held) {
 		/* somebody only looks at it, or a start that has not begun yet */
 		if (!facts->has_status && facts->has_spec && facts->durable && facts->has_end &&
@@ -40,8 +43,6 @@ enum store_state entry_decide(const struct entry_facts *facts)
 			return STORE_CREATING;
 		return facts->phase == STATUS_ENDING ? STORE_ENDING : STORE_RUNNING;
 	}
-	if (facts->has_residue)
-		return STORE_QUARANTINED;
 	if (!facts->has_spec)
 		return STORE_BROKEN;
 	if (facts->expired)
@@ -73,7 +74,8 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	history->ready |= strncmp(line->text, "ready", 5) == 0;
 	if (strncmp(line->text, "residue ", 8) == 0)
 		(void)str_copy(history->residue, sizeof(history->residue), line->text + 8);
-	if (strncmp(line->text, "starting ", 9) == 0 || strncmp(line->text, "stopped ", 8) == 0)
+	if (strncmp(line->text, "starting ", 9) == 0 || strncmp(line->text, "gone ", 5) == 0 ||
+	    strncmp(line->text, "stopped ", 8) == 0)
 		history->residue[0] = '\0';
 	if (strncmp(line->text, "renewed ", 8) == 0 &&
 	    journal_value(line->text, "until", until, sizeof(until)) &&
@@ -116,8 +118,12 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	entry->has_status = status_read(host, id, &entry->status, &ignored) == 0;
 	entry->has_end = status_read_end(host, id, &entry->end, &ignored) == 0;
 
-	(void)journal_each(paths_sandbox(host, id, "journal", path), entry_read_history, &history,
-			   &ignored);
+	/* where its state directory has gone and its run directory has not, the journal is the receipt already */
+	if (journal_each(paths_sandbox(host, id, "journal", path), entry_read_history, &history,
+			 &ignored) < 0 &&
+	    access(sandbox, F_OK) < 0)
+		(void)journal_each(paths_receipt(host, id, path), entry_read_history, &history,
+				   &ignored);
 	entry_recall_deadline(entry, &history);
 
 	facts.lock_held = lock_is_held(paths_run(host, id, "lock", path));
