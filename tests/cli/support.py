@@ -89,7 +89,9 @@ class Site:
         return subprocess.Popen([MAYFLY, "--config", self.config, *args], env=self.environment(mode), **more)
 
     def keeper_calls(self):
-        return open(self.keeper_log).read().splitlines() if os.path.exists(self.keeper_log) else []
+        """But for the reap before a command: what add() makes looks half made, so that it is due."""
+        calls = open(self.keeper_log).read().splitlines() if os.path.exists(self.keeper_log) else []
+        return [call for call in calls if call != "--reap"]
 
     def left(self):
         """Everything below state and run directory that is no directory, but for what host up wrote."""
