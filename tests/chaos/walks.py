@@ -207,10 +207,8 @@ class LiveWalk(Walk):
 
     def begin(self):
         world = self.world
-        if world.live and not world.difference(world.live, 0):
-            return
         if world.live:
-            self.end()
+            return
         for words in (CREATE, LIVE["set"], LIVE["renew"], LIVE["history"]):
             if wrong := world.plain(*words):
                 raise RuntimeError(wrong)
