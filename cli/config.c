@@ -264,9 +264,7 @@ static int set_notices(const struct config_key *key, const struct toml_item *ite
 
 	(void)config;
 	memset(at, 0, SPEC_MAX_NOTICES * sizeof(uint32_t));
-	if (item->n_strings > SPEC_MAX_NOTICES)
-		return bad(err, key, "too many notices: at most 8");
-	for (size_t i = 0; i < item->n_strings; i++)
+	for (size_t i = 0; i < item->n_strings && i < TOML_MAX_STRINGS; i++)
 		if (add_notice(key, item->strings[i], at, err) < 0)
 			return -1;
 	(void)str_copy(words, sizeof(words), item->string != NULL ? item->string : "");
