@@ -21,6 +21,7 @@
 #include "keeper/inject.h"
 #include "keeper/notice.h"
 #include "keeper/progress.h"
+#include "keeper/reap_left.h"
 #include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
 #include "store/deadline.h"
@@ -383,60 +384,6 @@ static bool reap_one(const char *id, void *arg)
 
 /* ---- what has no sandbox ---- */
 
-/* Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. */
-static void reap_slots(struct reap *r)
-{
-	char path[PATHS_SIZE], dir[PATHS_SIZE];
-	struct err ignored;
-
-	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
-		char id[ID_SIZE] = "";
-		/* first the lock: what is read from a file that nobody held, no living keeper wrote */
-		bool held = lock_is_held(paths_slot(r->host, slot, path));
-		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
-					 &ignored);
-
-		if (n == 0 && !r->dry_run && !held) {
-			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir),
-						  LOCK_WAIT, &ignored);
-
-			if (claim >= 0 && !lock_is_held(path))
-				(void)unlink(path);
-		}
-		if (n != ID_LEN || !id_is_valid(id) || held ||
-		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
-			continue;
-		r->by_slot = true;
-		(void)reap_one(id, r);
-		r->by_slot = false;
-	}
-}
-
-/* Names that lead nowhere any more: who ended their sandboxes died before this step. */
-static void reap_names(struct reap *r)
-{
-	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE];
-	DIR *stream = opendir(paths_state(r->host, "names", dir));
-	struct dirent *d;
-
-	while (stream && (d = readdir(stream))) {
-		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
-		const char *id = target + n - ID_LEN;
-
-		if (n < ID_LEN)
-			continue;
-		target[n] = '\0';
-		if (!id_is_valid(id) || access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0 ||
-		    access(paths_run(r->host, id, NULL, path), F_OK) == 0)
-			continue;
-		r->by_slot = true;
-		(void)reap_one(id, r);
-		r->by_slot = false;
-	}
-	if (stream)
-		(void)closedir(stream);
-}
-
 static int reap_begin(struct reap *r, struct err *err)
 {
 	if (deadline_now(&r->now, err) < 0)
@@ -466,8 +413,9 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 	if (entry_each(host, reap_one, &r, err) < 0)
 		return -1;
 	inject_point(inject_reap(INJECT_REAP_SANDBOXES));
-	reap_names(&r);
-	reap_slots(&r);
+	r.by_slot = true;
+	reap_left(host, dry_run, reap_one, &r);
+	r.by_slot = false;
 	inject_point(inject_reap(INJECT_REAP_SLOTS));
 	reap_spool(host, dry_run, r.now.real_s, sink);
 	inject_point(inject_reap(INJECT_REAP_SPOOL));

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The mayfly authors */
+#include "keeper/reap_left.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "store/lock.h"
+#include "store/paths.h"
+
+struct reap_left {
+	const struct host_config *host;
+	bool dry_run;
+	bool (*each)(const char *id, void *arg);
+	void *arg;
+};
+
+/* Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. */
+static void reap_left_slots(const struct reap_left *r)
+{
+	char path[PATHS_SIZE], dir[PATHS_SIZE];
+	struct err ignored;
+
+	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
+		char id[ID_SIZE] = "";
+		/* first the lock: what is read from a file that nobody held, no living keeper wrote */
+		bool held = lock_is_held(paths_slot(r->host, slot, path));
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
+					 &ignored);
+
+		if (n == 0 && !r->dry_run && !held) {
+			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir),
+						  LOCK_WAIT, &ignored);
+
+			if (claim >= 0 && !lock_is_held(path))
+				(void)unlink(path);
+		}
+		if (n != ID_LEN || !id_is_valid(id) || held ||
+		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
+			continue;
+		(void)r->each(id, r->arg);
+	}
+}
+
+/* Does a keeper on its last steps still hold a slot for it? */
+static bool reap_left_is_held(const struct reap_left *r, const char *id)
+{
+	char path[PATHS_SIZE], holder[ID_SIZE] = "";
+	struct err ignored;
+
+	for (uint32_t slot = 0; slot < r->host->slot_count; slot++)
+		if (fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), holder, ID_LEN,
+				 &ignored) == ID_LEN &&
+		    strcmp(holder, id) == 0 && lock_is_held(path))
+			return true;
+	return false;
+}
+
+/* Names that lead nowhere any more: who ended their sandboxes died before this step. Their receipts get their end. */
+static void reap_left_names(const struct reap_left *r)
+{
+	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE];
+	DIR *stream = opendir(paths_state(r->host, "names", dir));
+	struct dirent *d;
+
+	while (stream && (d = readdir(stream))) {
+		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
+		const char *id = target + n - ID_LEN;
+
+		if (n < ID_LEN)
+			continue;
+		target[n] = '\0';
+		if (!id_is_valid(id) || access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0 ||
+		    access(paths_run(r->host, id, NULL, path), F_OK) == 0 ||
+		    reap_left_is_held(r, id))
+			continue;
+		(void)r->each(id, r->arg);
+	}
+	if (stream)
+		(void)closedir(stream);
+}
+
+void reap_left(const struct host_config *host, bool dry_run,
+	       bool (*each)(const char *id, void *arg), void *arg)
+{
+	const struct reap_left r = { host, dry_run, each, arg };
+
+	reap_left_names(&r);
+	reap_left_slots(&r);
+}
