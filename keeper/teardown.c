@@ -24,6 +24,7 @@
 #include "keeper/tell.h"
 #include "keeper/undo.h"
 #include "store/deadline.h"
+#include "store/entry.h"
 #include "store/journal.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -428,8 +429,20 @@ static void teardown_later(struct teardown *t, const struct host_config *host, c
 	memcpy(t->id, id, ID_SIZE);
 }
 
+/* Its date has come and its disk is kept: what is to stay until then is no residue. */
+static bool teardown_in_grace(const struct host_config *host, const char *id)
+{
+	static struct store_entry entry; /* too large for a stack */
+	struct err ignored;
+	bool in_grace = entry_load(host, id, &entry, &ignored) == 0 && entry.state == STORE_GRACE;
+
+	explicit_bzero(&entry, sizeof(entry));
+	return in_grace;
+}
+
 int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink)
 {
+	bool in_grace = teardown_in_grace(host, id);
 	struct err unread = { 0 };
 	struct teardown t;
 	int left = 0;
@@ -446,6 +459,11 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 
 		t.look = row->look;
 		absent = row->absent(&t, &err);
+		if (absent == 0 && in_grace && row->from == TEARDOWN_ALL) {
+			sink_put(sink, CTL_ITEM, 0, "%s: kept for its grace look=%s", row->kind,
+				 t.look);
+			continue;
+		}
 		if (absent >= 0)
 			sink_put(sink, CTL_ITEM, absent ? 0 : ERR_RESIDUE, "%s: %s look=%s",
 				 row->kind, absent ? "absent" : "there", t.look);
