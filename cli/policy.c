@@ -2,8 +2,10 @@
 /* Copyright The mayfly authors */
 #include "cli/policy.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -143,14 +145,15 @@ static bool is_file(const struct config *config, enum guestfile_kind kind, const
 		    const char *path, const uint8_t digest[SPEC_DIGEST_SIZE])
 {
 	uint8_t wanted[SPEC_DIGEST_SIZE];
-	char named[SPEC_PATH_SIZE];
+	char named[SPEC_PATH_SIZE], real[PATH_MAX];
 	struct err ignored;
 
 	if (strncmp(word, WORD_SHA, strlen(WORD_SHA)) == 0)
 		return digest_is_known(digest) && digest_parse(word + strlen(WORD_SHA), wanted) &&
 		       memcmp(wanted, digest, sizeof(wanted)) == 0;
+	/* a name that the catalogue doesn't know is no file of the folder that somebody stands in */
 	return catalogue_find(config, kind, "policy", word, named, &ignored) == 0 &&
-	       strcmp(named, path) == 0;
+	       named[0] == '/' && strcmp(realpath(named, real) != NULL ? real : named, path) == 0;
 }
 
 static int check_file(const struct config *config, enum guestfile_kind kind,

@@ -76,6 +76,16 @@ with Site() as site:
             refused(site, [*create, *bad, "--dry-run"], 2, text, "with --dry-run as well")
             done = site.mayfly("run", *LIFE, *bad)
             tap.check(done.returncode == 2 and done.stderr.decode() == f"mayfly: {text}\n", "and so does run", done)
+    policed(site, 'images = ["other.erofs"]')
+    done = subprocess.run([MAYFLY, "--config", site.config, *create, "--image", "other.erofs"], cwd=site.dir, capture_output=True,
+                          env=site.environment("ready"), timeout=60)
+    tap.check(done.returncode == 2 and b'[policy] images = ["other.erofs"] refuses' in done.stderr,
+              "a name of the policy is no file in the folder of who asks", done)
+    os.rename(site.path("image"), site.path("image-of-today"))
+    os.symlink("image-of-today", site.path("image"))
+    for policy in ('images = ["default"]', f'images = ["{site.path("image")}"]', f'images = ["{site.path("image-of-today")}"]'):
+        policed(site, policy)
+        passes(site, create, f"{policy}: a link stands for what it leads to")
     policed(site)
     for options in (["-c", "8"], ["-m", "64G"], ["--disk", "16T"], ["--image", other], ["--egress", "any"], ["--egress", "::/0"]):
         passes(site, [*create, *options], f"control: without a policy {' '.join(options)} passes")
