@@ -3,7 +3,8 @@
 /*
  * ctnetlink by hand: libnl-nf-3 builds the message's head, but has no call for a delete by mark alone. A delete
  * without any filter flushes the whole host, and a kernel that does not know CTA_MARK ignores it; so every delete is
- * preceded by a dump with the same filter, which must show entries of that mark and no others.
+ * preceded by a dump with the same filter, which must show entries of that mark and no others; where it shows none there
+ * is nothing to delete. Each of them walks the host's whole table (10 ms and more of CPU, however few entries match).
  */
 #include "keeper/conntrack.h"
 
@@ -15,7 +16,7 @@
 #include <netlink/netlink.h>
 #include <stdbool.h>
 
-#include "keeper/netlink.h"
+#include "keeper/netfilter.h"
 
 struct walk {
 	uint32_t mark;
@@ -49,51 +50,50 @@ static int ask(struct nl_sock *sock, uint8_t type, int flags, uint32_t mark, uin
 	return r;
 }
 
-static int look(struct nl_sock *sock, struct walk *walk, struct err *err)
+static int look(struct nl_sock *sock, struct walk *walk)
 {
-	int r;
+	int r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_entry, walk);
 
-	if (walk->mark == 0)
-		return err_set(err, ERR_FAILED, "mark 0 is everybody's: conntrack is left alone");
-	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_entry, walk);
 	if (r == 0)
 		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, walk->mark, UINT32_MAX);
-	if (r >= 0)
-		r = nl_recvmsgs_default(sock);
+	return r < 0 ? r : nl_recvmsgs_default(sock);
+}
+
+/* With flush, the entries that were found go. */
+static int count(uint32_t mark, bool flush, struct err *err)
+{
+	struct walk walk = { .mark = mark };
+	struct nl_sock *sock;
+	int r;
+
+	if (mark == 0)
+		return err_set(err, ERR_FAILED, "mark 0 is everybody's: conntrack is left alone");
+	sock = netfilter_open(err);
+	if (!sock)
+		return -1;
+	r = look(sock, &walk);
+	if (r >= 0 && flush && !walk.foreign && walk.count > 0) {
+		r = ask(sock, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, mark, UINT32_MAX);
+		if (r >= 0)
+			r = nl_wait_for_ack(sock);
+	}
+	netfilter_done(r);
 	if (r < 0)
-		return err_set(err, ERR_FAILED, "can't list conntrack entries: %s", nl_geterror(r));
-	if (walk->foreign)
+		return err_set(err, ERR_FAILED, "can't %s conntrack entries with mark 0x%08x: %s",
+			       flush ? "flush" : "list", mark, nl_geterror(r));
+	if (walk.foreign)
 		return err_set(err, ERR_FAILED, "this kernel can't list conntrack entries by mark");
-	return 0;
+	return walk.count;
 }
 
 int conntrack_count(uint32_t mark, struct err *err)
 {
-	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
-	struct walk walk = { .mark = mark };
-	int r = sock ? look(sock, &walk, err) : -1;
-
-	nl_socket_free(sock);
-	return r < 0 ? -1 : walk.count;
+	return count(mark, false, err);
 }
 
 int conntrack_flush(uint32_t mark, struct err *err)
 {
-	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
-	struct walk walk = { .mark = mark };
-	int r = sock ? look(sock, &walk, err) : -1;
-
-	if (r == 0) {
-		r = ask(sock, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, mark, UINT32_MAX);
-		if (r >= 0)
-			r = nl_wait_for_ack(sock);
-		if (r < 0)
-			(void)err_set(err, ERR_FAILED,
-				      "can't flush conntrack entries with mark 0x%08x: %s", mark,
-				      nl_geterror(r));
-	}
-	nl_socket_free(sock);
-	return r < 0 ? -1 : 0;
+	return count(mark, true, err);
 }
 
 struct mark_walk {
@@ -120,12 +120,13 @@ static int on_marked(struct nl_msg *msg, void *arg)
 int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, void *arg), void *arg,
 		   struct err *err)
 {
-	struct nl_sock *sock = base ? netlink_open(NETLINK_NETFILTER, err) : NULL;
 	struct mark_walk walk = { base, mask, visit, arg };
+	struct nl_sock *sock;
 	int r;
 
 	if (base == 0)
 		return err_set(err, ERR_FAILED, "mark 0 is everybody's");
+	sock = netfilter_open(err);
 	if (!sock)
 		return -1;
 	r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_marked, &walk);
@@ -133,7 +134,7 @@ int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, vo
 		r = ask(sock, IPCTNL_MSG_CT_GET, NLM_F_DUMP, base, mask);
 	if (r >= 0)
 		r = nl_recvmsgs_default(sock);
-	nl_socket_free(sock);
+	netfilter_done(r);
 	return r < 0 ? err_set(err, ERR_FAILED, "can't list conntrack entries: %s", nl_geterror(r))
 		     : 0;
 }

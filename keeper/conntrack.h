@@ -12,7 +12,7 @@
  * entries of others are neither listed nor touched.
  */
 
-/* Delete all entries with this mark. mark 0 is refused: it would name everybody's. 0 also when there are none. */
+/* Delete all entries with this mark. mark 0 is refused: it would name everybody's. How many there were, or -1 with err. */
 int conntrack_flush(uint32_t mark, struct err *err);
 
 /* Call visit with the mark of each entry whose mark & mask is base; a base of 0 is refused. 0, or -1 with err. */

@@ -102,7 +102,8 @@ static void remove_ledger(const struct host_config *host)
 /* What is not empty stays, and with it what holds it: that is no failure */
 static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	static const char *const run_files[] = { "claim.lock", "reap.lock", "digests" };
+	static const char *const run_files[] = { "claim.lock", "reap.lock", "digests", "flows.look",
+						 "uids.look" };
 	static const char *const state_dirs[] = { "names", "spool", "sandboxes", "receipts" };
 	char path[PATHS_SIZE];
 	bool any = false;

@@ -191,7 +191,7 @@ int owner_table_open(struct owner_table *table, const char *id, const struct slo
 	char commands[OWNER_TABLE_TEXT_MAX];
 
 	owner_table_text(id, plan, host, egress, commands);
-	table->ctx = ruleset_open(err);
+	table->ctx = ruleset_open_socket(&table->socket, err);
 	if (!table->ctx)
 		return -1;
 	if (ruleset_run(table->ctx, commands, "make the sandbox's own rules", err) < 0) {
@@ -234,6 +234,19 @@ int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct 
 		return -1;
 	table->cut = cut;
 	return 0;
+}
+
+void owner_table_drop(struct owner_table *table, const char *id)
+{
+	char name[ID_NAME_SIZE];
+	struct err ignored;
+
+	if (!table->ctx || table->socket < 0)
+		return;
+	id_table(id, name);
+	/* the socket, empty now, stays open: its close takes turns with all others', and the end of the process does it */
+	if (ruleset_delete_table(table->socket, NFPROTO_NETDEV, name, &ignored) == 0)
+		table->ctx = NULL;
 }
 
 void owner_table_close(struct owner_table *table)

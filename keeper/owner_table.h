@@ -18,12 +18,13 @@ struct nft_ctx;
  */
 struct owner_table {
 	struct nft_ctx *ctx; /* NULL: not open */
+	int socket;	     /* of ctx's; -1: not known */
 	bool cut;	     /* nothing passes */
 };
 
 #define OWNER_TABLE_INIT                                                                           \
 	{                                                                                          \
-		.ctx = NULL, .cut = false                                                          \
+		.ctx = NULL, .socket = -1, .cut = false                                            \
 	}
 #define OWNER_TABLE_TEXT_MAX 16384
 
@@ -41,6 +42,12 @@ int owner_table_open(struct owner_table *table, const char *id, const struct slo
 
 /* Let nothing pass any more, or again what the rules let pass. table->cut tells which it is. 0, or -1 with err. */
 int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct err *err);
+
+/*
+ * Take the rules away without a wait for the kernel to forget them, at the end of a process: the empty socket stays open. What goes
+ * wrong is left to owner_table_close.
+ */
+void owner_table_drop(struct owner_table *table, const char *id);
 
 /* Releases the rules. Safe on one that is not open. */
 void owner_table_close(struct owner_table *table);

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "jail/proc.h"
+#include "keeper/crew.h"
 #include "keeper/inject.h"
 #include "keeper/notice.h"
 #include "keeper/progress.h"
@@ -45,8 +46,16 @@ struct reap {
 	struct store_entry entry; /* of the one looked at; large */
 	uint64_t grace_s;	  /* how long what it has is kept after its date */
 	int state_fd, run_fd;	  /* its directories then; -1: not there */
-	unsigned failures;
-	struct err first;
+	int lock_fd;		  /* reap.lock */
+	struct crew crew;	  /* who do what was decided; theirs is what they say */
+};
+
+/* What was decided about the one looked at. */
+struct reap_job {
+	struct reap *r;
+	const char *id;
+	enum reap_act act;
+	uint32_t reason;
 };
 
 /* ---- the decision ---- */
@@ -197,8 +206,6 @@ static void reap_say(struct reap *r, const char *id, uint32_t code, const char *
 static void reap_failed(struct reap *r, const char *id, const struct err *err)
 {
 	reap_say(r, id, (uint32_t)err->code, err->text);
-	if (r->failures++ == 0)
-		r->first = *err;
 }
 
 /* A keeper that must go: by pid and start time, then wait until it has gone. */
@@ -330,55 +337,72 @@ static const struct err *reap_unread(const char *id, struct err *err)
 	return err;
 }
 
+static const struct {
+	const char *words;
+	enum teardown_depth depth;
+	bool kill; /* its keeper first */
+} reap_acts[] = {
+	[REAP_STOP] = { "stopped, kept until its date", TEARDOWN_STOP, false },
+	[REAP_GRACE] = { "stopped, its disk kept", TEARDOWN_GRACE, false },
+	[REAP_ALL] = { "removed", TEARDOWN_ALL, false },
+	[REAP_KILL_THEN_GRACE] = { "stopped, its keeper killed, its disk kept", TEARDOWN_GRACE,
+				   true },
+	[REAP_KILL_THEN_ALL] = { "removed, its keeper killed", TEARDOWN_ALL, true },
+};
+
+static void reap_tell(struct reap *r, const struct reap_job *job)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof(text), "%s: %s%s", status_reason_word(job->reason),
+		       r->dry_run ? "would be " : "", reap_acts[job->act].words);
+	reap_say(r, job->id, 0, text);
+}
+
+/* In a process of its own, which has this one's look with it. */
+static void reap_work(void *arg, const struct sink *sink)
+{
+	const struct reap_job *job = arg;
+	struct reap *r = job->r;
+	struct err err = { 0 };
+	int rc = REAP_DONE;
+
+	r->sink = sink;
+	fd_close(&r->lock_fd); /* the reap's; one that hangs must not hold up the next */
+	if (reap_acts[job->act].kill)
+		rc = reap_kill_keeper(&r->entry.status, &err);
+	if (rc == REAP_DONE)
+		rc = reap_teardown(r, job->id, reap_acts[job->act].depth, job->reason, &err);
+	if (rc < 0)
+		reap_failed(r, job->id, &err);
+	if (rc == REAP_DONE)
+		reap_tell(r, job);
+}
+
 static bool reap_one(const char *id, void *arg)
 {
-	static const char *const words[] = {
-		[REAP_STOP] = "stopped, kept until its date",
-		[REAP_GRACE] = "stopped, its disk kept",
-		[REAP_ALL] = "removed",
-		[REAP_KILL_THEN_GRACE] = "stopped, its keeper killed, its disk kept",
-		[REAP_KILL_THEN_ALL] = "removed, its keeper killed",
-	};
-	static const enum teardown_depth depths[] = {
-		[REAP_STOP] = TEARDOWN_STOP,	     [REAP_GRACE] = TEARDOWN_GRACE,
-		[REAP_ALL] = TEARDOWN_ALL,	     [REAP_KILL_THEN_GRACE] = TEARDOWN_GRACE,
-		[REAP_KILL_THEN_ALL] = TEARDOWN_ALL,
-	};
 	struct reap *r = arg;
+	struct reap_job job = { .r = r, .id = id };
+	const struct sink *sink = r->sink;
 	struct reap_facts facts;
 	struct err err = { 0 };
-	uint32_t reason;
-	enum reap_act act;
-	char text[96];
-	int rc = REAP_DONE;
 
 	reap_look(r, id, &facts);
 	if (r->state_fd < 0 && r->run_fd < 0 && !r->by_slot)
 		return true; /* it has ended since it was listed */
-	act = reap_decide(&facts, &reason);
-	if (act == REAP_LEAVE) {
+	job.act = reap_decide(&facts, &job.reason);
+	if (job.act == REAP_LEAVE) {
 		if (facts.unread && !facts.held && !r->entry.has_deadline)
 			reap_failed(r, id, reap_unread(id, &err));
-		return true;
-	}
-	if (act == REAP_BOOK) {
+	} else if (job.act == REAP_BOOK) {
 		if (!r->dry_run && reap_book(r, id, facts.end, &err) < 0)
 			reap_failed(r, id, &err);
-		return true;
+	} else if (r->dry_run) {
+		reap_tell(r, &job);
+	} else {
+		crew_start(&r->crew, id, reap_work, &job);
+		r->sink = sink; /* where there was no process for it */
 	}
-	if (!r->dry_run && act >= REAP_KILL_THEN_GRACE)
-		rc = reap_kill_keeper(&r->entry.status, &err);
-	if (!r->dry_run && rc == REAP_DONE)
-		rc = reap_teardown(r, id, depths[act], reason, &err);
-	if (rc < 0) {
-		reap_failed(r, id, &err);
-		return true;
-	}
-	if (rc == REAP_NOT_OURS)
-		return true;
-	(void)snprintf(text, sizeof(text), "%s: %s%s", status_reason_word(reason),
-		       r->dry_run ? "would be " : "", words[act]);
-	reap_say(r, id, 0, text);
 	return true;
 }
 
@@ -391,39 +415,60 @@ static int reap_begin(struct reap *r, struct err *err)
 	return deadline_clock(r->host, &r->now, r->dry_run, &r->clock, err);
 }
 
+/* Under reap.lock. */
+static int reap_all(struct reap *r, struct err *err)
+{
+	int rc;
+
+	if (reap_begin(r, err) < 0)
+		return -1;
+	inject_point(inject_reap(INJECT_REAP_LOCKED));
+	rc = entry_each(r->host, reap_one, r, err);
+	crew_wait(&r->crew); /* only then is it known of which slots nothing else is left */
+	inject_point(inject_reap(INJECT_REAP_SANDBOXES));
+	if (rc < 0)
+		return -1;
+	r->by_slot = true;
+	reap_left(r->host, r->dry_run, reap_one, r);
+	r->by_slot = false;
+	crew_wait(&r->crew);
+	inject_point(inject_reap(INJECT_REAP_SLOTS));
+	reap_spool(r->host, r->dry_run, r->now.real_s, r->sink);
+	inject_point(inject_reap(INJECT_REAP_SPOOL));
+	return 0;
+}
+
 int reap_run(const struct host_config *host, bool dry_run, const struct sink *sink, struct err *err)
 {
 	static struct reap r; /* too large for a stack */
 	char path[PATHS_SIZE];
-	auto_fd lock = -1;
+	int rc;
 
-	r = (struct reap){
-		.host = host, .sink = sink, .dry_run = dry_run, .state_fd = -1, .run_fd = -1
-	};
+	r = (struct reap){ .host = host,
+			   .sink = &r.crew.here,
+			   .dry_run = dry_run,
+			   .state_fd = -1,
+			   .run_fd = -1,
+			   .lock_fd = -1 };
 	/* mayfly has never been here, or host down left its receipts alone */
 	if (access(host->run_dir, F_OK) < 0 &&
 	    access(paths_state(host, "sandboxes", path), F_OK) < 0)
 		return 0;
 	if (paths_make(host, err) < 0)
 		return -1;
-	lock = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);
-	if (lock < 0 || reap_begin(&r, err) < 0)
+	r.lock_fd = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);
+	if (r.lock_fd < 0)
 		return -1;
-	inject_point(inject_reap(INJECT_REAP_LOCKED));
-	if (entry_each(host, reap_one, &r, err) < 0)
-		return -1;
-	inject_point(inject_reap(INJECT_REAP_SANDBOXES));
-	r.by_slot = true;
-	reap_left(host, dry_run, reap_one, &r);
-	r.by_slot = false;
-	inject_point(inject_reap(INJECT_REAP_SLOTS));
-	reap_spool(host, dry_run, r.now.real_s, sink);
-	inject_point(inject_reap(INJECT_REAP_SPOOL));
+	crew_open(&r.crew, sink);
+	rc = reap_all(&r, err);
 	reap_release(&r);
-	if (r.failures == 0)
-		return 0;
-	*err = r.first;
-	return -1;
+	crew_close(&r.crew);
+	fd_close(&r.lock_fd);
+	if (rc == 0 && r.crew.failures > 0) {
+		*err = r.crew.first;
+		rc = -1;
+	}
+	return rc;
 }
 
 /* Kill its keeper (force), then all of it. REAP_DONE, REAP_NOT_OURS, or -1 with err. */
@@ -447,7 +492,9 @@ int reap_destroy(const struct host_config *host, const char *id, bool force,
 	static struct reap r;
 	int rc, waited_ms = 0;
 
-	r = (struct reap){ .host = host, .sink = sink, .state_fd = -1, .run_fd = -1 };
+	r = (struct reap){
+		.host = host, .sink = sink, .state_fd = -1, .run_fd = -1, .lock_fd = -1
+	};
 	if (!id_is_valid(id))
 		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", id);
 	if (reap_begin(&r, err) < 0)

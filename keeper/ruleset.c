@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -18,7 +19,7 @@
 #include <sys/socket.h>
 
 #include "base/bug.h"
-#include "keeper/netlink.h"
+#include "keeper/netfilter.h"
 
 /* First type byte of a table's user data that nft(8) writes: the comment (NFTNL_UDATA_TABLE_COMMENT) */
 #define UDATA_COMMENT 0
@@ -33,27 +34,32 @@ static int option_of(int fd, int option)
 
 /*
  * libnftables opens its socket without SOCK_CLOEXEC and does not say which it is. A child that inherited it would keep
- * the owner table alive beyond our death, so all netfilter sockets of this process are marked.
+ * the owner table alive beyond our death, so all netfilter sockets of this process are marked. *socket is the one that
+ * was not, so the latest; -1 where that can't be told.
  */
-static int mark_sockets_cloexec(void)
+static int mark_sockets_cloexec(int *socket)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 
+	*socket = -1;
 	if (!dir)
 		return -1;
 	while ((entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] != '.' && option_of(fd, SO_DOMAIN) == AF_NETLINK &&
-		    option_of(fd, SO_PROTOCOL) == NETLINK_NETFILTER)
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		if (entry->d_name[0] == '.' || option_of(fd, SO_DOMAIN) != AF_NETLINK ||
+		    option_of(fd, SO_PROTOCOL) != NETLINK_NETFILTER ||
+		    (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			continue;
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		*socket = fd;
 	}
 	(void)closedir(dir);
 	return 0;
 }
 
-struct nft_ctx *ruleset_open(struct err *err)
+struct nft_ctx *ruleset_open_socket(int *socket, struct err *err)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 
@@ -62,12 +68,19 @@ struct nft_ctx *ruleset_open(struct err *err)
 		return NULL;
 	}
 	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0 ||
-	    mark_sockets_cloexec() < 0) {
+	    mark_sockets_cloexec(socket) < 0) {
 		(void)err_set(err, ERR_FAILED, "can't set up nftables' buffers and socket");
 		nft_ctx_free(ctx);
 		return NULL;
 	}
 	return ctx;
+}
+
+struct nft_ctx *ruleset_open(struct err *err)
+{
+	int socket;
+
+	return ruleset_open_socket(&socket, err);
 }
 
 void ruleset_close(struct nft_ctx *ctx)
@@ -128,8 +141,8 @@ struct query {
 
 static int ask(struct nl_sock *sock, const struct query *query)
 {
-	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, (uint8_t)query->message,
-						  NLM_F_ACK, query->family, 0);
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, (uint8_t)query->message, 0,
+						  query->family, 0);
 	int r = msg ? 0 : -NLE_NOMEM;
 
 	if (r == 0 && query->chain)
@@ -140,13 +153,13 @@ static int ask(struct nl_sock *sock, const struct query *query)
 	if (r == 0)
 		r = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
-	return r < 0 ? r : nl_wait_for_ack(sock);
+	return r < 0 ? r : nl_recvmsgs_default(sock); /* the answer or an error: one message */
 }
 
 static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, void *arg,
 		   struct err *err)
 {
-	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
+	struct nl_sock *sock = netfilter_open(err);
 	int r = 0;
 
 	if (!sock)
@@ -155,7 +168,7 @@ static int look_up(const struct query *query, nl_recvmsg_msg_cb_t on_answer, voi
 		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, arg);
 	if (r == 0)
 		r = ask(sock, query);
-	nl_socket_free(sock);
+	netfilter_done(r == -NLE_OBJ_NOTFOUND ? 0 : r);
 	if (r == -NLE_OBJ_NOTFOUND)
 		return 0;
 	return r < 0 ? err_set(err, ERR_FAILED, "can't look up nftables' %s %s: %s", query->table,
@@ -184,7 +197,7 @@ int ruleset_chain_exists(uint8_t family, const char *table, const char *chain, s
 static int dump(int message, uint8_t family, nl_recvmsg_msg_cb_t on_answer, void *arg,
 		const char *what, struct err *err)
 {
-	struct nl_sock *sock = netlink_open(NETLINK_NETFILTER, err);
+	struct nl_sock *sock = netfilter_open(err);
 	int r;
 
 	if (!sock)
@@ -195,7 +208,7 @@ static int dump(int message, uint8_t family, nl_recvmsg_msg_cb_t on_answer, void
 				     family, 0);
 	if (r >= 0)
 		r = nl_recvmsgs_default(sock);
-	nl_socket_free(sock);
+	netfilter_done(r);
 	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' %s: %s", what, nl_geterror(r))
 		     : 0;
 }
@@ -256,6 +269,60 @@ int ruleset_each_table(uint8_t family, void (*visit)(const char *name, void *arg
 	struct table_walk walk = { visit, arg };
 
 	return dump(NFT_MSG_GETTABLE, family, on_listed_table, &walk, "tables", err);
+}
+
+/* ---- deleting one ---- */
+
+/* Append one message to a batch; false when it can't be made or doesn't fit. */
+static bool put_message(char *batch, size_t size, size_t *len, struct nl_msg *msg)
+{
+	const struct nlmsghdr *head = msg ? nlmsg_hdr(msg) : NULL;
+	bool fits = head && NLMSG_ALIGN(head->nlmsg_len) <= size - *len;
+
+	if (fits) {
+		memcpy(batch + *len, head, head->nlmsg_len);
+		*len += NLMSG_ALIGN(head->nlmsg_len);
+	}
+	nlmsg_free(msg);
+	return fits;
+}
+
+/* The first word of the kernel's answer that is one: 0, or -errno. */
+static int read_verdict(int socket)
+{
+	char answer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	ssize_t n = recv(socket, answer, sizeof(answer), MSG_DONTWAIT); /* it answers in the call */
+	const struct nlmsghdr *head = (const void *)answer;
+	const struct nlmsgerr *verdict = NLMSG_DATA(head);
+
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*verdict)) || head->nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return verdict->error;
+}
+
+int ruleset_delete_table(int socket, uint8_t family, const char *name, struct err *err)
+{
+	char batch[512] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nl_msg *msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE,
+						  NLM_F_REQUEST | NLM_F_ACK, family, 0);
+	size_t len = 0;
+	int r;
+
+	if (msg && nla_put_string(msg, NFTA_TABLE_NAME, name) < 0) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	if (!put_message(batch, sizeof(batch), &len,
+			 nfnlmsg_alloc_simple(NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST,
+					      AF_UNSPEC, NFNL_SUBSYS_NFTABLES)) ||
+	    !put_message(batch, sizeof(batch), &len, msg) ||
+	    !put_message(batch, sizeof(batch), &len,
+			 nfnlmsg_alloc_simple(NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, NLM_F_REQUEST,
+					      AF_UNSPEC, NFNL_SUBSYS_NFTABLES)))
+		return err_set(err, ERR_FAILED, "no memory to delete nftables' table %s", name);
+	r = send(socket, batch, len, 0) == (ssize_t)len ? read_verdict(socket) : -errno;
+	errno = -r;
+	return r < 0 ? err_sys(err, "can't delete nftables' table %s", name) : 0;
 }
 
 /* ---- building ---- */

@@ -18,11 +18,21 @@ struct nft_ctx;
 /* A context whose output and errors are buffered and whose netlink socket is close-on-exec; NULL with err. */
 struct nft_ctx *ruleset_open(struct err *err);
 
+/* Likewise, and *socket is that socket, borrowed until the context is closed; -1: can't be told. */
+struct nft_ctx *ruleset_open_socket(int *socket, struct err *err);
+
 /* Safe on NULL. Closes the socket, and with it the owner tables made through it. */
 void ruleset_close(struct nft_ctx *ctx);
 
 /* Run newline-terminated commands as one batch: all or none. err gets "can't WHAT: …" with nftables' first line. */
 int ruleset_run(struct nft_ctx *ctx, const char *commands, const char *what, struct err *err);
+
+/*
+ * Delete one table through the socket that owns it: one message, where libnftables would read the whole ruleset first. It is
+ * unlinked when this returns; the kernel frees it later, after one wait for all that were deleted meanwhile. (A socket
+ * that is closed with its table waits for itself, and all others of the namespace behind it.) 0, or -1 with err.
+ */
+int ruleset_delete_table(int socket, uint8_t family, const char *name, struct err *err);
 
 struct ruleset_table {
 	uint32_t flags; /* NFT_TABLE_F_… */

@@ -53,6 +53,7 @@ struct teardown {
 	unsigned n_sockets;
 	pid_t monitor_pid;
 	uint64_t monitor_start;
+	bool no_flows; /* none were there after tap and table had gone */
 	bool told; /* the receipt has its last line */
 	/* rows, a bit each, of which the journal says already what would be said again */
 	unsigned gone_told, residue_told;

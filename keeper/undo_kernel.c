@@ -17,6 +17,7 @@
 #include "keeper/conntrack.h"
 #include "keeper/keeper.h"
 #include "keeper/link.h"
+#include "keeper/look.h"
 #include "keeper/portdiag.h"
 #include "keeper/undo.h"
 #include "store/paths.h"
@@ -140,12 +141,14 @@ static void undo_kill_pid(pid_t pid, uint64_t start)
  * Kill one process of the slot's uid; 1 when there is none, 0 when there was, -1 with err. The second look is with the
  * pidfd in hand: the pid can't be another process's by then.
  */
-static int undo_kill_uid(uint32_t uid, struct err *err)
+static int undo_kill_uid(const struct host_config *host, uint32_t uid, struct err *err)
 {
 	pid_t pid = 0, again = 0;
-	int used = proc_uid_in_use(uid, &pid, err);
+	int used = look(host, LOOK_UIDS, uid, err);
 	auto_fd pidfd = -1;
 
+	if (used > 0)
+		used = proc_uid_in_use(uid, &pid, err);
 	if (used <= 0)
 		return used < 0 ? -1 : 1;
 	pidfd = undo_pidfd(pid);
@@ -188,7 +191,7 @@ int undo_monitor(struct teardown *t, struct err *err)
 		if (undo_waited(t))
 			break;
 		/* each look at all processes costs: what was seen while killing isn't looked for again */
-		none = t->has_slot ? undo_kill_uid(t->uid, err) : 1;
+		none = t->has_slot ? undo_kill_uid(t->host, t->uid, err) : 1;
 		if (none < 0)
 			return -1;
 		if (none && !proc_is_alive(t->monitor_pid, t->monitor_start))
@@ -204,7 +207,6 @@ int undo_monitor(struct teardown *t, struct err *err)
 
 int undo_monitor_absent(struct teardown *t, struct err *err)
 {
-	pid_t pid;
 	int used;
 
 	if (t->monitor_pid > 0 && proc_is_alive(t->monitor_pid, t->monitor_start))
@@ -215,7 +217,7 @@ int undo_monitor_absent(struct teardown *t, struct err *err)
 	}
 	if (!undo_slot_tells(t))
 		return 1;
-	used = proc_uid_in_use(t->uid, &pid, err);
+	used = look(t->host, LOOK_UIDS, t->uid, err);
 	if (used < 0)
 		return -1;
 	return !used || !undo_slot_tells(t);
@@ -227,8 +229,10 @@ int undo_tap(struct teardown *t, struct err *err)
 {
 	int absent;
 
-	if (t->keeper)
+	if (t->keeper) { /* the rules first: the kernel forgets both in one wait; the gate stops what has no mark */
+		owner_table_drop(&t->keeper->table, t->id);
 		fd_close(&t->keeper->tap_fd);
+	}
 	absent = link_tap_absent(t->id, err);
 	if (absent != 0) /* somebody else's interface of that name is none */
 		return absent < 0 ? -1 : 0;
@@ -261,19 +265,28 @@ int undo_table_absent(struct teardown *t, struct err *err)
 	return absent;
 }
 
+/* Tap and rules are gone: nothing can get this mark any more, and a look that finds none is the last one needed. */
 int undo_flows(struct teardown *t, struct err *err)
 {
-	return t->has_slot && t->mark ? conntrack_flush(t->mark, err) : 0;
+	int there;
+
+	if (!t->has_slot || t->mark == 0)
+		return 0;
+	there = look(t->host, LOOK_FLOWS, t->mark, err);
+	t->no_flows = there == 0 && t->residue == 0;
+	if (there > 0)
+		there = conntrack_flush(t->mark, err);
+	return there < 0 ? -1 : 0;
 }
 
 int undo_flows_absent(struct teardown *t, struct err *err)
 {
-	int count;
+	int there;
 
-	if (!undo_slot_tells(t) || t->mark == 0)
+	if (t->no_flows || !undo_slot_tells(t) || t->mark == 0)
 		return 1;
-	count = conntrack_count(t->mark, err);
-	if (count < 0)
+	there = look(t->host, LOOK_FLOWS, t->mark, err);
+	if (there < 0)
 		return -1;
-	return count == 0 || !undo_slot_tells(t);
+	return !there || !undo_slot_tells(t);
 }

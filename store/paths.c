@@ -141,6 +141,7 @@ int paths_make(const struct host_config *host, struct err *err)
 		{ "sandboxes", false, true }, { "receipts", false, true },
 		{ "slots", true, false },     { "progress", true, false },
 	};
+	static const char *const files[] = { "claim.lock", "reap.lock", "flows.look", "uids.look" };
 	char path[PATHS_SIZE];
 
 	if (paths_make_dir(host->state_dir, 0755, err) < 0 ||
@@ -154,8 +155,8 @@ int paths_make(const struct host_config *host, struct err *err)
 		    (dirs[i].group && paths_give_group(path, host, err) < 0))
 			return -1;
 	}
-	return paths_make_lock(paths_run_dir(host, "claim.lock", path), err) < 0 ||
-			       paths_make_lock(paths_run_dir(host, "reap.lock", path), err) < 0
-		       ? -1
-		       : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (paths_make_lock(paths_run_dir(host, files[i], path), err) < 0)
+			return -1;
+	return 0;
 }

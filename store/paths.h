@@ -29,7 +29,7 @@ const char *paths_state(const struct host_config *host, const char *dir, char ou
 /* dir is "slots", "claim.lock", "reap.lock"; "" is RUN_DIR itself with a final slash */
 const char *paths_run_dir(const struct host_config *host, const char *dir, char out[PATHS_SIZE]);
 
-/* Make STATE_DIR and RUN_DIR, their sub-directories and the two host-wide lock files, those that are missing. 0, or -1 with err. */
+/* Make STATE_DIR and RUN_DIR, their sub-directories and the host-wide files that are locked, those that are missing. 0, or -1 with err. */
 int paths_make(const struct host_config *host, struct err *err);
 
 /* mkdir that takes an existing directory for success. 0, or -1 with err. */

@@ -38,6 +38,7 @@
  *     ID                socket of the CLI that waits for the keeper of ID (store/rendezvous.h)
  *   claim.lock          held while an id or a slot is taken
  *   reap.lock           held by a reap
+ *   flows.look, uids.look  the latest look that sandboxes shared which ended at once (keeper/look.h)
  *   digests             what kernels and images hashed to in this boot (cli/digest.h)
  */
 

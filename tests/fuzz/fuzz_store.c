@@ -104,6 +104,8 @@ static void clean_up(void)
 		"run/slots",
 		"run/claim.lock",
 		"run/reap.lock",
+		"run/flows.look",
+		"run/uids.look",
 		"run",
 	};
 	auto_fd dir = open(top, O_DIRECTORY | O_RDONLY | O_CLOEXEC);

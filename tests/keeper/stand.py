@@ -265,7 +265,7 @@ class Stand:
                 for n in names + [d for d in dirs if os.path.islink(f"{where}/{d}")]:
                     path = os.path.relpath(f"{where}/{n}", self.dir)
                     if not path.startswith(("state/receipts/", "state/ledger.db")) and path not in (
-                            "run/claim.lock", "run/reap.lock", "run/digests", "state/clock"):
+                            "run/claim.lock", "run/reap.lock", "run/digests", "run/flows.look", "run/uids.look", "state/clock"):
                         found.append(path)
                 found += [os.path.relpath(f"{where}/{d}", self.dir) for d in dirs if len(d) == 16]
         return found

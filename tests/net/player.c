@@ -214,7 +214,7 @@ static int gate_look(char **argv, struct err *err)
 
 static int flush(char **argv, struct err *err)
 {
-	return conntrack_flush(mark_of(argv[0]), err);
+	return conntrack_flush(mark_of(argv[0]), err) < 0 ? -1 : 0;
 }
 
 static int count(char **argv, struct err *err)

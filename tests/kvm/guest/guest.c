@@ -198,6 +198,17 @@ void guest_irq_wait(void)
 		__asm__ volatile("sti; hlt; cli" : : : "eax", "memory");
 }
 
+int32_t guest_queue_sleep(struct guest_queue *q)
+{
+	/* interrupts are off but for the HLT: none can come between the look and the sleep */
+	while (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) == q->seen) {
+		__atomic_store_n(&guest_n_irqs, 0, __ATOMIC_SEQ_CST);
+		guest_irq_wait();
+		guest_write(q->window, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	}
+	return guest_queue_wait(q);
+}
+
 void *memset(void *dst, int c, size_t n)
 {
 	void *d = dst;

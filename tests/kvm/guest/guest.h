@@ -81,6 +81,8 @@ void guest_check(bool ok, const char *what); /* prints "ok WHAT" or "BAD WHAT" *
 /* Route the slot's line to an interrupt handler; sleep until it has come at least once. */
 void guest_irq_start(enum guest_slot slot);
 void guest_irq_wait(void);
+/* As guest_queue_wait, for as long as it takes, asleep meanwhile; the slot's line must have been routed. */
+int32_t guest_queue_sleep(struct guest_queue *q);
 
 uint32_t guest_strlen(const char *text);
 void *memset(void *dst, int c, size_t n);

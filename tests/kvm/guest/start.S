@@ -25,8 +25,7 @@ guest_irq_entry:			/* comes only at the HLT of guest_irq_wait, which gives up ea
 	movl	$0, (%eax)
 	incl	guest_n_irqs
 	pop	%eax			/* not IRET: a KVM that emulates this code doesn't know it */
-	add	$4, %esp
-	popf
+	add	$8, %esp		/* nor the flags: interrupts stay off, the next one waits for the next HLT */
 	jmp	*%eax
 
 	.data
