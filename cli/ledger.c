@@ -16,8 +16,9 @@
 #include "base/log.h"
 #include "store/paths.h"
 
-#define LEDGER_VERSION 3 /* pragma user_version, below too; another one: made anew */
-#define LEDGER_WAIT_MS 5000
+#define LEDGER_VERSION	 3 /* pragma user_version, below too; another one: made anew */
+#define LEDGER_WAIT_MS	 5000
+#define LEDGER_WORD_SIZE 128
 
 /* seq: the line's position in its journal, from 1. Instants are seconds since the epoch. */
 static const char ledger_schema[] =
@@ -163,10 +164,31 @@ static int ledger_make(struct ledger *ledger, struct err *err)
 	return ledger_exec(ledger, "COMMIT", err);
 }
 
+static bool ledger_take_word(sqlite3_stmt *row, void *arg)
+{
+	(void)snprintf(arg, LEDGER_WORD_SIZE, "%s", ledger_text(row, 0));
+	return false;
+}
+
+/* A page that only the question itself would meet: somebody has asked, and an answer is to come. */
+static int ledger_check(struct ledger *ledger, struct err *err)
+{
+	char word[LEDGER_WORD_SIZE] = "";
+
+	if (ledger->in_passing)
+		return 0;
+	if (ledger_query(ledger, err, ledger_take_word, word, "PRAGMA quick_check(1)", "") < 0)
+		return -1;
+	if (strcmp(word, "ok") == 0)
+		return 0;
+	ledger->useless = true;
+	return err_set(err, ERR_FAILED, "ledger: it is damaged");
+}
+
 static int ledger_try(struct ledger *ledger, const char *path, struct err *err)
 {
 	if (ledger_connect(ledger, path, err) == 0 && ledger_make(ledger, err) == 0 &&
-	    ledger_fold(ledger, err) == 0)
+	    ledger_check(ledger, err) == 0 && ledger_fold(ledger, err) == 0)
 		return 0;
 	ledger_close(ledger);
 	return -1;

@@ -199,6 +199,33 @@ static int fold_derive(struct fold *f, const struct journal_line *line)
 
 /* ---- one journal ---- */
 
+static int fold_begin(struct fold *f)
+{
+	if (!f->began &&
+	    sqlite3_exec(f->ledger->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(f->err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(f->ledger->db));
+	f->began = true;
+	return 0;
+}
+
+/* An older copy of its journal was put back: of what came after it nothing may stay. */
+static int fold_forget(struct fold *f)
+{
+	static const char *const sql[] = {
+		"DELETE FROM events WHERE id=?1",    "DELETE FROM sandboxes WHERE id=?1",
+		"DELETE FROM deadlines WHERE id=?1", "DELETE FROM people WHERE id=?1",
+		"DELETE FROM ports WHERE id=?1",     "DELETE FROM receipts WHERE id=?1",
+	};
+
+	f->lines = f->bytes = 0;
+	if (fold_begin(f) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(sql); i++)
+		if (ledger_query(f->ledger, f->err, NULL, NULL, sql[i], "s", f->id) < 0)
+			return -1;
+	return 0;
+}
+
 static int fold_line(struct fold *f, const struct journal_line *line)
 {
 	static const char *const words[] = {
@@ -208,10 +235,8 @@ static int fold_line(struct fold *f, const struct journal_line *line)
 		[JOURNAL_EVENT] = "event",
 	};
 
-	if (!f->began &&
-	    sqlite3_exec(f->ledger->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		return err_set(f->err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(f->ledger->db));
-	f->began = true;
+	if (fold_begin(f) < 0)
+		return -1;
 	if (ledger_query(f->ledger, f->err, NULL, NULL,
 			 "INSERT OR REPLACE INTO events VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 			 "siissss", f->id, f->seq, line->at_s, words[line->word], line->kind,
@@ -259,8 +284,9 @@ static int fold_journal(struct fold *f, const char *path)
 	if (ledger_query(f->ledger, f->err, fold_take_state, f,
 			 "SELECT bytes, lines, ino FROM folded WHERE id=?1", "s", f->id) < 0)
 		return -1;
-	if (f->ino != (long long)st.st_ino) /* restored from a backup, say: all of it again */
-		f->lines = f->bytes = 0;
+	/* restored from a backup, say: all of it again */
+	if (f->ino != 0 && f->ino != (long long)st.st_ino && fold_forget(f) < 0)
+		return -1;
 	if (f->bytes == st.st_size)
 		return 0;
 	if (journal_each(path, fold_visit, f, &read_err) < 0) {

@@ -137,6 +137,8 @@ static void restored_from_a_backup(void **state)
 	expect("SELECT gone_s FROM sandboxes", "122");
 	append(ID_A, "journal", made);
 	expect("SELECT coalesce(gone_s, 'here') FROM sandboxes", "here");
+	/* as one that is made anew would have it */
+	expect("SELECT count(*)||','||max(seq) FROM events", "5,5");
 	append(ID_A, "journal", ended);
 	assert_int_equal(rename(journal, receipt), 0);
 	expect("SELECT gone_s FROM sandboxes", "122");
@@ -179,6 +181,36 @@ static void made_anew_it_says_the_same(void **state)
 		ledger_close(&ledger);
 		assert_string_equal(before, after);
 	}
+}
+
+/* Pages that opening it doesn't meet, and the question does. */
+static void damaged_within(void **state)
+{
+	char path[PATHS_SIZE], id[ID_SIZE], page[4096];
+	unsigned damaged = 0;
+	FILE *file;
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		(void)snprintf(id, sizeof(id), "%016x", i);
+		append(id, "journal", made);
+		append(id, "journal", ended);
+	}
+	expect("SELECT count(*) FROM events", "512");
+	file = fopen(paths_state(&host, "ledger.db", path), "r+");
+	assert_non_null(file);
+	for (long at = 0; fseek(file, at, SEEK_SET) == 0 && fread(page, sizeof(page), 1, file) == 1;
+	     at += (long)sizeof(page)) {
+		if (!memmem(page, sizeof(page), "monitor=88", 10)) /* one of the table of events */
+			continue;
+		memset(page, 0xa5, sizeof(page));
+		assert_true(fseek(file, at, SEEK_SET) == 0 &&
+			    fwrite(page, sizeof(page), 1, file) == 1);
+		damaged++;
+	}
+	assert_int_equal(fclose(file), 0);
+	assert_true(damaged > 0);
+	expect("SELECT count(*) FROM (SELECT text FROM events ORDER BY at_s)", "512");
 }
 
 /* A keeper was cut off in the middle of a line: it counts once it is whole. */
@@ -273,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_life_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(restored_from_a_backup, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(made_anew_it_says_the_same, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged_within, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(torn_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_texts_stay_texts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_that_ends_needs_it, set_up, tear_down),
