@@ -363,6 +363,7 @@ static bool teardown_row(struct teardown *t, const struct row *row, struct err *
 	struct err ignored;
 	int absent;
 
+	t->left = t->residue_told & bit;
 	if (row->undo(t, err) < 0)
 		return false;
 	t->look = row->look;

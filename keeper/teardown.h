@@ -54,7 +54,8 @@ struct teardown {
 	pid_t monitor_pid;
 	uint64_t monitor_start;
 	bool no_flows; /* none were there after tap and table had gone */
-	bool told; /* the receipt has its last line */
+	bool told;     /* the receipt has its last line */
+	bool left;     /* the row at work: an earlier end has said that it left something */
 	/* rows, a bit each, of which the journal says already what would be said again */
 	unsigned gone_told, residue_told;
 	uint32_t ended_told; /* enum end_reason that it says since the last run; 0: none */

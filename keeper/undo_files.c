@@ -299,13 +299,16 @@ static int undo_slot_file(struct teardown *t, struct err *err)
 
 /*
  * The receipt's last lines come before the file goes: afterwards nothing would lead to a receipt that lacks them. Should it
- * not go, a line about residue follows. A receipt that can't be written to (a full disk) must not keep the slot.
+ * not go, a line about residue follows, and then stays the last one until the file has gone. A receipt that can't be written
+ * to (a full disk) must not keep the slot.
  */
 int undo_slot(struct teardown *t, struct err *err)
 {
 	const char *text = t->text ? t->text : "";
 	struct err ignored;
 
+	if (t->left && t->has_slot && undo_slot_file(t, err) < 0)
+		return -1;
 	(void)journal_gone(t->journal_fd, "slot", t->id, "read", &ignored);
 	(void)journal_event(t->journal_fd, &ignored, "%s %s%s%s",
 			    t->depth == TEARDOWN_ALL ? "gone" : "stopped",

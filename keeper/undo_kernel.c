@@ -34,7 +34,7 @@
 #define UNDO_BOOT    "boot"    /* it was of a boot that is over, and nothing of it outlives that */
 #define UNDO_JOURNAL "journal" /* none was ever made */
 #define UNDO_TAKEN                                                                                 \
-	"slot-taken" /* its uid and mark are another sandbox's by now: by these nothing can be told */
+	"slot-taken" /* uid and mark aren't its own any more: by these nothing can be told */
 
 /*
  * A look at what has ended, by the uid or the mark of the slot that it had: true when that would tell of it alone. A slot
@@ -46,11 +46,11 @@ static bool undo_slot_tells(struct teardown *t)
 
 	if (t->has_slot)
 		return true;
-	if (!t->later || !t->has_number) {
-		t->look = t->other_boot ? UNDO_BOOT : t->look;
+	if (!t->has_number) {
+		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
 		return false;
 	}
-	if (access(paths_slot(t->host, t->number, path), F_OK) < 0)
+	if (t->later && access(paths_slot(t->host, t->number, path), F_OK) < 0)
 		return true;
 	t->look = UNDO_TAKEN;
 	return false;
