@@ -27,6 +27,10 @@
 
 #define ID "0123456789abcdef"
 
+#define CROWD	    6
+#define CROWD_LOOKS 400
+#define CROWD_START 1000000
+
 static char dir[64];
 static struct spec spec;
 
@@ -243,6 +247,50 @@ static void test_clock_file(void **state)
 	assert_int_equal(clock.high_s, 4000);
 }
 
+/* A clock that leaps forward and back, looked at by one of many keepers: what the file says is never a lost mark. */
+static int look_at_leaps(const char *boot_id)
+{
+	struct deadline_now now = { .boot_s = 1000 };
+	struct clock_record clock;
+	struct err err;
+
+	(void)strcpy(now.boot_id, boot_id);
+	for (int i = 0; i < CROWD_LOOKS; i++) {
+		now.real_s = i % 2 ? CROWD_START : CROWD_START + 365 * 86400;
+		if (deadline_clock(&spec.host, &now, false, &clock, &err) < 0)
+			return 1;
+		if (clock.high_s > CROWD_START + 86400)
+			return 2;
+	}
+	return 0;
+}
+
+static void test_clock_file_in_a_crowd(void **state)
+{
+	struct deadline_now now = { .real_s = CROWD_START, .boot_s = 1000, .boot_id = "one" };
+	struct clock_record clock;
+	char path[PATHS_SIZE];
+	pid_t pids[CROWD];
+	struct err err;
+	int worst = 0;
+
+	(void)state;
+	assert_int_equal(deadline_clock(&spec.host, &now, false, &clock, &err), 0);
+	for (size_t i = 0; i < CROWD; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(look_at_leaps(now.boot_id));
+	}
+	for (size_t i = 0; i < CROWD; i++) {
+		int status = -1;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		worst = status > worst ? status : worst;
+	}
+	assert_int_equal(worst, 0);
+	assert_int_equal(access(paths_state(&spec.host, "clock.new", path), F_OK), -1);
+}
+
 static void test_initrd(void **state)
 {
 	struct slot_plan plan = { .host_ipv4 = 0x0a530002,
@@ -292,6 +340,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_process_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_clock_file_in_a_crowd, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_initrd, set_up, tear_down),
 	};
 
