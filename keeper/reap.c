@@ -408,11 +408,14 @@ static bool reap_one(const char *id, void *arg)
 
 /* ---- what has no sandbox ---- */
 
+/* A mark that can't be written (disk full) holds up no end: what was read decides. */
 static int reap_begin(struct reap *r, struct err *err)
 {
 	if (deadline_now(&r->now, err) < 0)
 		return -1;
-	return deadline_clock(r->host, &r->now, r->dry_run, &r->clock, err);
+	if (deadline_clock(r->host, &r->now, r->dry_run, &r->clock, err) == 0)
+		return 0;
+	return r->clock.magic ? 0 : -1;
 }
 
 /* Under reap.lock. */
