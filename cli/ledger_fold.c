@@ -376,15 +376,13 @@ uint32_t ledger_fingerprint(const struct host_config *host)
 }
 
 /* With what was folded, in one transaction. */
-static int fold_note(struct ledger *ledger, uint32_t fingerprint, bool *began, struct err *err)
+static int fold_note(struct ledger *ledger, uint32_t fingerprint, struct err *err)
 {
 	char sql[64];
 
-	(void)snprintf(sql, sizeof(sql), "%sPRAGMA application_id=%u",
-		       *began ? "" : "BEGIN IMMEDIATE; ", fingerprint);
+	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%u", fingerprint);
 	if (sqlite3_exec(ledger->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return err_set(err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(ledger->db));
-	*began = true;
 	return 0;
 }
 
@@ -392,11 +390,14 @@ int ledger_fold(struct ledger *ledger, struct err *err)
 {
 	/* before the look: what comes while we look is looked at again */
 	uint32_t fingerprint = ledger->in_passing ? ledger_fingerprint(ledger->host) : 0;
-	bool began = false;
+	bool began = fingerprint != 0;
 
+	/* there is something to write: in one transaction no question takes a lock of its own, nor is any asked in vain */
+	if (began && sqlite3_exec(ledger->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(ledger->db));
 	if (fold_dir(ledger, "sandboxes", &began, err) < 0 ||
 	    fold_dir(ledger, "receipts", &began, err) < 0 ||
-	    (fingerprint != 0 && fold_note(ledger, fingerprint, &began, err) < 0)) {
+	    (fingerprint != 0 && fold_note(ledger, fingerprint, err) < 0)) {
 		if (began)
 			(void)sqlite3_exec(ledger->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
