@@ -9,6 +9,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "cli/catalogue.h"
 #include "cli/guestfile.h"
@@ -176,6 +177,10 @@ static int take_names(const struct request *request, const struct config *config
 {
 	if (take_name(spec->name, "", request->name, err) < 0)
 		return -1;
+	/* whoever says an id means that one: nobody else may answer to it */
+	if (id_is_valid(request->name))
+		return err_set(err, ERR_USAGE, "%.60s: is as an id is: choose another name",
+			       request->name);
 	if (request->owner == NULL)
 		who_name(spec->owner);
 	else if (take_name(spec->owner, "--owner", request->owner, err) < 0)

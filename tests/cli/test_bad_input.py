@@ -28,6 +28,7 @@ CASES = [
     (["create", "web_1"], 2, "web_1: not a name"),
     (["create", "../web"], 2, "../web: not a name"),
     (["create", "a" * 41], 2, "not a name"),
+    (["create", "0123456789abcdef"], 2, "is as an id is"),
     (["create", "w\x1b[2Jb"], 2, "w\\x1b[2Jb: not a name"),
     (["create", "web", "--ttl"], 2, "--ttl: needs a value"),
     (["create", "web", "--ttl", "7"], 2, "--ttl 7: not a life"),
