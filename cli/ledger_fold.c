@@ -86,6 +86,22 @@ static int fold_renewed(struct fold *f, const struct journal_line *line)
 			    fold_rest(line->text, "reason="));
 }
 
+/* Said behind the renewal that it is about: that date never held. */
+static int fold_renewal_failed(struct fold *f, const struct journal_line *line)
+{
+	(void)line;
+	if (ledger_query(
+		    f->ledger, f->err, NULL, NULL,
+		    "DELETE FROM deadlines WHERE id=?1 AND seq=(SELECT max(seq) FROM deadlines "
+		    "WHERE id=?1)",
+		    "s", f->id) < 0)
+		return -1;
+	return ledger_query(f->ledger, f->err, NULL, NULL,
+			    "UPDATE sandboxes SET deadline_s=(SELECT deadline_s FROM deadlines "
+			    "WHERE id=?1 ORDER BY seq DESC LIMIT 1) WHERE id=?1",
+			    "s", f->id);
+}
+
 static int fold_ready(struct fold *f, const struct journal_line *line)
 {
 	(void)line;
@@ -171,6 +187,7 @@ static const struct {
 } ledger_lines[] = {
 	{ JOURNAL_EVENT, NULL, "created ", fold_created },
 	{ JOURNAL_EVENT, NULL, "renewed ", fold_renewed },
+	{ JOURNAL_EVENT, NULL, "renewal failed", fold_renewal_failed },
 	{ JOURNAL_EVENT, NULL, "ready ", fold_ready },
 	{ JOURNAL_EVENT, NULL, "ended ", fold_ended },
 	{ JOURNAL_EVENT, NULL, "stopped ", fold_ended },

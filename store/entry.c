@@ -60,6 +60,7 @@ enum store_state entry_decide(const struct entry_facts *facts)
 struct entry_history {
 	bool ready;	   /* it has ever been */
 	int64_t until_s;   /* the last date it was renewed to; 0: never */
+	int64_t before_s;  /* the one before that */
 	char residue[256]; /* as struct store_entry has it */
 };
 
@@ -79,8 +80,13 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 		history->residue[0] = '\0';
 	if (strncmp(line->text, "renewed ", 8) == 0 &&
 	    journal_value(line->text, "until", until, sizeof(until)) &&
-	    str_to_instant(until, &until_s))
+	    str_to_instant(until, &until_s)) {
+		history->before_s = history->until_s;
 		history->until_s = until_s;
+	}
+	if (strncmp(line->text, "renewal failed", 14) ==
+	    0) /* said behind the one that it is about */
+		history->until_s = history->before_s;
 	return true;
 }
 

@@ -123,6 +123,22 @@ static void a_life_in_pieces(void **state)
 	expect("SELECT count(*)||','||max(seq) FROM events", "9,9");
 }
 
+/* Who and why are written first; where the record then could not be, the date is what it was. */
+static void a_renewal_that_failed(void **state)
+{
+	static const char failed[] = "111 event renewed until=1970-01-01T09:00:00Z by=eve reason=\n"
+				     "111 event renewal failed: deadline.new: can't write\n";
+
+	(void)state;
+	append(ID_A, "journal", made);
+	append(ID_A, "journal", failed);
+	expect("SELECT deadline_s FROM sandboxes", "1000");
+	append(ID_A, "journal", renewed);
+	append(ID_A, "journal", failed);
+	expect("SELECT deadline_s FROM sandboxes", "3600");
+	expect("SELECT count(*) FROM deadlines WHERE who='eve'", "0");
+}
+
 /* Destroyed, then put back: its keys open it again, whatever the receipt says. */
 static void restored_from_a_backup(void **state)
 {
@@ -303,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_life_in_pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_renewal_that_failed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(restored_from_a_backup, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(made_anew_it_says_the_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged_within, set_up, tear_down),

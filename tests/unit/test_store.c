@@ -247,6 +247,30 @@ static void test_clock_file(void **state)
 	assert_int_equal(clock.high_s, 4000);
 }
 
+/* Its own record is lost: the journal's last date that held. */
+static void test_lost_date(void **state)
+{
+	static struct store_entry entry;
+	char path[PATHS_SIZE];
+	struct err err;
+	int journal;
+
+	(void)state;
+	assert_int_equal(mkdir(paths_sandbox(&spec.host, ID, NULL, path), 0700), 0);
+	assert_int_equal(spec_write_sandbox(&spec, &err), 0);
+	journal = journal_open(&spec.host, ID, true, &err);
+	assert_int_equal(journal_event(journal, &err, "renewed until=2026-12-01T00:00:00Z by=a"),
+			 0);
+	assert_int_equal(entry_load(&spec.host, ID, &entry, &err), 0);
+	assert_int_equal(entry.deadline.deadline_s, 1796083200);
+	assert_int_equal(journal_event(journal, &err, "renewed until=2027-12-01T00:00:00Z by=b"),
+			 0);
+	assert_int_equal(journal_event(journal, &err, "renewal failed: no room"), 0);
+	assert_int_equal(entry_load(&spec.host, ID, &entry, &err), 0);
+	assert_int_equal(entry.deadline.deadline_s, 1796083200);
+	(void)close(journal);
+}
+
 /* A clock that leaps forward and back, looked at by one of many keepers: what the file says is never a lost mark. */
 static int look_at_leaps(const char *boot_id)
 {
@@ -340,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_process_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lost_date, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_file_in_a_crowd, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_initrd, set_up, tear_down),
 	};
