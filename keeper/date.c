@@ -102,10 +102,14 @@ static int date_write(struct keeper *k, const struct deadline_record *fresh, str
 
 int date_grant(struct keeper *k, struct err *err)
 {
+	int64_t asked_s = k->spec.deadline_s - k->spec.created_s;
 	struct deadline_record fresh;
 
 	if (date_make(k, k->spec.deadline_s, &fresh, err) < 0)
 		return -1;
+	/* a clock that was set back since it was asked for makes no longer life */
+	if (asked_s > 0 && fresh.granted_s > (uint64_t)asked_s)
+		fresh.granted_s = (uint64_t)asked_s;
 	return date_write(k, &fresh, err);
 }
 

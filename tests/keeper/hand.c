@@ -111,7 +111,11 @@ static bool set(const char *key, const char *value)
 		return true;
 	if (strcmp(key, "ttl") == 0)
 		spec.deadline_s = time(NULL) + atoll(value);
-	else if (strcmp(key, "disk") == 0)
+	else if (strcmp(key, "ahead") ==
+		 0) { /* asked for, behind ttl, by a clock that was so far ahead */
+		spec.created_s += atoll(value);
+		spec.deadline_s += atoll(value);
+	} else if (strcmp(key, "disk") == 0)
 		spec.disk_bytes = strtoull(value, NULL, 10);
 	else if (strcmp(key, "grace") == 0)
 		spec.grace_s = strtoull(value, NULL, 10);
