@@ -86,6 +86,11 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 	/* after a change of version, or a disk's mistake: until its date nobody's disk is thrown away for that */
 	if (f->unread && !f->here && !(f->expired && f->due))
 		return REAP_LEAVE;
+	/* nor for what is still to be cleared away of its last run */
+	if (f->unread && f->durable && f->end && !(f->expired && f->due)) {
+		*reason = f->end;
+		return reap_decide_end(f, f->end);
+	}
 	if (!f->has_spec) {
 		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
 		return REAP_ALL;
@@ -115,7 +120,7 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 
 /* What the journal tells: whether it ever was ready, and why it has ended since; 0: it has not. */
 struct reap_told {
-	bool ran;
+	bool ran, durable;
 	uint32_t end;
 	uint64_t grace_s;
 };
@@ -123,15 +128,20 @@ struct reap_told {
 static bool reap_hear(const struct journal_line *line, void *arg)
 {
 	struct reap_told *told = arg;
-	char word[32], grace[24];
+	char word[32], grace[24], durable[4];
 
 	if (line->word != JOURNAL_EVENT)
 		return true;
 	if (strncmp(line->text, "ready", 5) == 0)
-		*told = (struct reap_told){ .ran = true, .grace_s = told->grace_s };
+		*told = (struct reap_told){ .ran = true,
+					    .durable = told->durable,
+					    .grace_s = told->grace_s };
 	if (strncmp(line->text, "created ", 8) == 0 &&
 	    journal_value(line->text, "grace", grace, sizeof(grace)))
 		(void)str_to_u64(grace, UINT64_MAX, &told->grace_s);
+	if (strncmp(line->text, "created ", 8) == 0 &&
+	    journal_value(line->text, "durable", durable, sizeof(durable)))
+		told->durable = strcmp(durable, "1") == 0;
 	if (sscanf(line->text, "ended %31s", word) == 1)
 		told->end = status_reason_from_word(word);
 	return true;
@@ -172,8 +182,10 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	if (journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored) <
 	    0)
 		(void)journal_each(paths_receipt(r->host, id, path), reap_hear, &told, &ignored);
-	if (f->unread)
+	if (f->unread) {
+		f->durable = f->has_disk = told.durable;
 		r->grace_s = told.grace_s;
+	}
 	f->ran = told.ran;
 	f->end = e->has_end ? e->end.reason : told.end; /* a full disk has no room for the record */
 	f->ran |= f->end != 0 && f->end != END_CREATE_FAILED; /* also when the journal is lost */
