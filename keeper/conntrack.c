@@ -100,16 +100,20 @@ struct mark_walk {
 	uint32_t base, mask;
 	void (*visit)(uint32_t mark, void *arg);
 	void *arg;
+	bool unread; /* an entry whose mark can't be told */
 };
 
 static int on_marked(struct nl_msg *msg, void *arg)
 {
-	const struct mark_walk *walk = arg;
+	struct mark_walk *walk = arg;
 	struct nlattr *attrs[CTA_MAX + 1];
 	uint32_t mark;
 
-	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, CTA_MAX, NULL) < 0 ||
-	    !attrs[CTA_MARK] || nla_len(attrs[CTA_MARK]) < 4)
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, CTA_MAX, NULL) < 0) {
+		walk->unread = true;
+		return NL_OK;
+	}
+	if (!attrs[CTA_MARK] || nla_len(attrs[CTA_MARK]) < 4) /* a mark of 0 isn't told */
 		return NL_OK;
 	mark = ntohl(nla_get_u32(attrs[CTA_MARK]));
 	if ((mark & walk->mask) == walk->base) /* also where the kernel's filter isn't one */
@@ -120,7 +124,7 @@ static int on_marked(struct nl_msg *msg, void *arg)
 int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, void *arg), void *arg,
 		   struct err *err)
 {
-	struct mark_walk walk = { base, mask, visit, arg };
+	struct mark_walk walk = { base, mask, visit, arg, false };
 	struct nl_sock *sock;
 	int r;
 
@@ -135,6 +139,8 @@ int conntrack_each(uint32_t base, uint32_t mask, void (*visit)(uint32_t mark, vo
 	if (r >= 0)
 		r = nl_recvmsgs_default(sock);
 	netfilter_done(r);
-	return r < 0 ? err_set(err, ERR_FAILED, "can't list conntrack entries: %s", nl_geterror(r))
-		     : 0;
+	if (r < 0 || walk.unread)
+		return err_set(err, ERR_FAILED, "can't list conntrack entries: %s",
+			       r < 0 ? nl_geterror(r) : "one can't be read");
+	return 0;
 }

@@ -43,10 +43,18 @@ static void crew_hear(struct crew *crew)
 		crew_pass_on(crew, &record);
 }
 
-/* A member's own mouth. */
+/* A member's own mouth. What could not be said may have been a failure: then its exit code says that. */
+struct crew_mouth {
+	int fd;
+	bool lost;
+};
+
 static void crew_put(void *arg, const struct ctl_record *record)
 {
-	(void)!fd_write_all(*(const int *)arg, record, sizeof(*record));
+	struct crew_mouth *mouth = arg;
+
+	if (fd_write_all(mouth->fd, record, sizeof(*record)) < 0)
+		mouth->lost = true;
 }
 
 /* ---- their ends ---- */
@@ -73,8 +81,8 @@ static void crew_look_after(struct crew *crew, struct crew_member *member)
 	struct timespec now;
 	time_t took;
 
-	if (waitid(P_PIDFD, (id_t)member->pidfd, &info, WEXITED | WNOHANG) == 0 &&
-	    info.si_pid > 0) {
+	/* by its pid, which stays its own until it has been waited for: there may be no pidfd */
+	if (waitid(P_PID, (id_t)member->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0) {
 		crew_ended(crew, member,
 			   info.si_code == CLD_EXITED && info.si_status == 0 ? NULL
 									     : "was broken off");
@@ -82,13 +90,13 @@ static void crew_look_after(struct crew *crew, struct crew_member *member)
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	took = now.tv_sec - member->since.tv_sec;
-	if (took > CREW_PATIENCE_S)
-		(void)syscall(SYS_pidfd_send_signal, member->pidfd, SIGKILL, NULL, 0);
-	if (took > CREW_PATIENCE_S + CREW_DEATH_S)
+	if (took > crew->patience_s)
+		(void)kill(member->pid, SIGKILL);
+	if (took > crew->patience_s + CREW_DEATH_S)
 		crew_ended(crew, member, "hangs in the kernel");
 }
 
-/* Until one of them says something or ends, or a second has passed. */
+/* Until one of them says something or ends, or a second has passed; one without a pidfd ends unheard until then. */
 static void crew_turn(struct crew *crew)
 {
 	struct pollfd fds[CREW_MAX + 1] = { { .fd = crew->said[0], .events = POLLIN } };
@@ -110,6 +118,9 @@ void crew_open(struct crew *crew, const struct sink *sink)
 	crew->sink = sink;
 	crew->here = (struct sink){ .put = crew_pass_on, .arg = crew };
 	crew->said[0] = crew->said[1] = -1;
+	crew->starter = getpid();
+	crew->patience_s = CREW_PATIENCE_S;
+	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, how they ended would be lost */
 	for (size_t i = 0; i < CREW_MAX; i++)
 		crew->members[i].pidfd = -1;
 	if (pipe2(crew->said, O_CLOEXEC) < 0)
@@ -121,8 +132,8 @@ void crew_open(struct crew *crew, const struct sink *sink)
 static void crew_work(struct crew *crew, pid_t parent,
 		      void (*work)(void *arg, const struct sink *sink), void *arg)
 {
-	const struct sink sink = { .put = crew_put, .arg = &crew->said[1] };
-
+	struct crew_mouth mouth = { .fd = crew->said[1] };
+	const struct sink sink = { .put = crew_put, .arg = &mouth };
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	/* whoever reads our stdout waits for the reap, not for one that hangs */
@@ -131,7 +142,12 @@ static void crew_work(struct crew *crew, pid_t parent,
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
 	work(arg, &sink);
-	_exit(0);
+	_exit(mouth.lost ? 1 : 0);
+}
+
+bool crew_is_member(const struct crew *crew)
+{
+	return getpid() != crew->starter;
 }
 
 static struct crew_member *crew_free_place(struct crew *crew)
@@ -157,11 +173,6 @@ void crew_start(struct crew *crew, const char *id, void (*work)(void *arg, const
 	if (pid == 0)
 		crew_work(crew, parent, work, arg);
 	member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (member->pidfd < 0) { /* can't be watched beside others */
-		(void)waitpid(pid, NULL, 0);
-		crew_hear(crew);
-		return;
-	}
 	member->pid = pid;
 	(void)clock_gettime(CLOCK_MONOTONIC, &member->since);
 	(void)str_copy(member->id, sizeof(member->id), id);

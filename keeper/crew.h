@@ -27,8 +27,10 @@ struct crew {
 		struct timespec since;
 		char id[ID_SIZE];
 	} members[CREW_MAX];
-	int said[2]; /* pipe: whole records, which a pipe doesn't mix */
+	int said[2];	   /* pipe: whole records, which a pipe doesn't mix */
+	time_t patience_s; /* with each; crew_open's is longer than any end takes */
 	unsigned n;
+	pid_t starter;
 	unsigned failures; /* records with a code; members that were broken off have one too */
 	struct err first;  /* of them */
 };
@@ -37,10 +39,13 @@ void crew_open(struct crew *crew, const struct sink *sink);
 
 /*
  * Have work(arg) done for the sandbox id by a process of its own, which may put records into the sink that it is given;
- * waits for a free place. It gets a copy of this process's memory and descriptors.
+ * waits for a free place. It gets a copy of this process's memory and descriptors, crew_is_member tells it from this one.
  */
 void crew_start(struct crew *crew, const char *id, void (*work)(void *arg, const struct sink *sink),
 		void *arg);
+
+/* In work: is this a process of its own? Else it is the one that began, and what is closed is closed for all that follow. */
+bool crew_is_member(const struct crew *crew);
 
 /* Wait until all have ended. */
 void crew_wait(struct crew *crew);

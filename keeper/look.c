@@ -5,10 +5,12 @@
  *
  * What makes another's look good enough: numbers are given under the lock, and made visible *before* the look begins
  * (`begun`). Who needs a look reads `begun` first; any finished look with a larger number began after that. No clock is
- * asked: keepers may live in different time namespaces.
+ * asked: keepers may live in different time namespaces. It must have been of the same slots, and of the same network
+ * namespace or mount of /proc (`view`). Whatever is odd about the file, a number from the future or a failed read, makes the
+ * record none: an "absent" that isn't true would stand in a receipt.
  *
- * Who finds the lock free looks at its own flows alone: the kernel's filter saves a busy neighbour's from being listed. Who had to wait is in a
- * crowd, and looks for all. A holder that is killed lets go of the lock; one that stands still is waited for
+ * Who finds the lock free looks at its own flows alone: the kernel's filter saves a busy neighbour's from being listed. Who
+ * had to wait is in a crowd, and looks for all. A holder that is killed lets go of the lock; one that stands still is waited for
  * LOOK_PATIENCE_MS, then everybody looks for himself, which is slower and as good.
  */
 #include "keeper/look.h"
@@ -17,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +36,7 @@
 struct look_record {
 	uint64_t begun;
 	uint64_t done;	      /* 0: none, or being written */
+	uint64_t view;	      /* what was looked at */
 	uint32_t base, count; /* what bit 0 is, and how many there are */
 	uint8_t bits[LOOK_SLOTS / 8];
 };
@@ -41,6 +45,7 @@ struct look_try {
 	const struct host_config *host;
 	enum look_kind kind;
 	uint32_t base, own;
+	uint64_t view;
 	uint64_t before; /* the look that had begun when this one was asked for */
 	int fd;
 };
@@ -97,14 +102,41 @@ static int look_at_all(const struct look_try *t, struct look_record *record, str
 
 /* ---- the record ---- */
 
+static bool look_get(const struct look_try *t, size_t at, void *data, size_t len)
+{
+	return pread(t->fd, data, len, (off_t)at) == (ssize_t)len;
+}
+
 static bool look_read(const struct look_try *t, struct look_record *record)
 {
-	uint64_t done;
+	const size_t at = offsetof(struct look_record, done);
+	uint64_t before, after;
 
-	return pread(t->fd, record, sizeof(*record), 0) == (ssize_t)sizeof(*record) &&
-	       pread(t->fd, &done, sizeof(done), offsetof(struct look_record, done)) ==
-		       (ssize_t)sizeof(done) &&
-	       done == record->done; /* not written over while it was read */
+	/* whole when `done` was read, and not written over until all was */
+	return look_get(t, at, &before, sizeof(before)) &&
+	       look_get(t, 0, record, sizeof(*record)) && look_get(t, at, &after, sizeof(after)) &&
+	       before == record->done && after == record->done;
+}
+
+/* The latest number that was given; 0: none yet. false: it can't be told. */
+static bool look_begun(const struct look_try *t, uint64_t *begun)
+{
+	ssize_t n = pread(t->fd, begun, sizeof(*begun), offsetof(struct look_record, begun));
+
+	if (n == 0) /* a new file */
+		*begun = 0;
+	return n == 0 || n == (ssize_t)sizeof(*begun);
+}
+
+/* Which connection table, or which processes, this process sees. */
+static bool look_view(struct look_try *t)
+{
+	struct stat st;
+
+	if (stat(t->kind == LOOK_UIDS ? "/proc" : "/proc/self/ns/net", &st) < 0)
+		return false;
+	t->view = t->kind == LOOK_UIDS ? st.st_dev : st.st_ino;
+	return true;
 }
 
 /* 1 or 0 by a finished look of another's; -1: there is none that is new enough. */
@@ -113,8 +145,8 @@ static int look_taken(const struct look_try *t)
 	struct look_record r;
 	uint32_t bit;
 
-	if (!look_read(t, &r) || r.done <= t->before || r.base != t->base ||
-	    r.count != t->host->slot_count || r.count > LOOK_SLOTS)
+	if (!look_read(t, &r) || r.done <= t->before || r.done > r.begun || r.view != t->view ||
+	    r.base != t->base || r.count != t->host->slot_count || r.count > LOOK_SLOTS)
 		return -1;
 	bit = t->own - t->base;
 	return r.bits[bit / 8] >> bit % 8 & 1;
@@ -129,13 +161,15 @@ static bool look_put(const struct look_try *t, size_t at, const void *data, size
 static int look_for_all(const struct look_try *t, struct err *err)
 {
 	struct look_record record = { 0 };
-	const size_t at = offsetof(struct look_record, base);
+	const size_t at = offsetof(struct look_record, view);
 	uint64_t none = 0;
 	uint32_t bit = t->own - t->base;
 
-	(void)!pread(t->fd, &record, sizeof(record), 0);
+	if (!look_begun(t, &record.begun))
+		return look_alone(t, err);
 	record.begun++;
 	record.done = record.begun;
+	record.view = t->view;
 	record.base = t->base;
 	record.count = t->host->slot_count;
 	if (!look_put(t, offsetof(struct look_record, begun), &record.begun, sizeof(record.begun)))
@@ -192,8 +226,7 @@ int look(const struct host_config *host, enum look_kind kind, uint32_t own, stru
 		fd = open(paths_run_dir(host, look_file(kind), path),
 			  O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	t.fd = fd;
-	if (fd < 0)
+	if (fd < 0 || !look_view(&t) || !look_begun(&t, &t.before))
 		return look_alone(&t, err);
-	(void)!pread(fd, &t.before, sizeof(t.before), offsetof(struct look_record, begun));
 	return look_shared(&t, err);
 }

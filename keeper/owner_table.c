@@ -244,9 +244,7 @@ void owner_table_drop(struct owner_table *table, const char *id)
 	if (!table->ctx || table->socket < 0)
 		return;
 	id_table(id, name);
-	/* the socket, empty now, stays open: its close takes turns with all others', and the end of the process does it */
-	if (ruleset_delete_table(table->socket, NFPROTO_NETDEV, name, &ignored) == 0)
-		table->ctx = NULL;
+	(void)ruleset_delete_table(table->socket, NFPROTO_NETDEV, name, &ignored);
 }
 
 void owner_table_close(struct owner_table *table)

@@ -44,8 +44,8 @@ int owner_table_open(struct owner_table *table, const char *id, const struct slo
 int owner_table_cut(struct owner_table *table, const char *id, bool cut, struct err *err);
 
 /*
- * Take the rules away without a wait for the kernel to forget them, at the end of a process: the empty socket stays open. What goes
- * wrong is left to owner_table_close.
+ * Take the rules away without a wait for the kernel to forget them, at the end of a process: the empty socket stays open, since
+ * its close takes turns with all others'. Whether they are gone tells owner_table_absent; where not, owner_table_close does it.
  */
 void owner_table_drop(struct owner_table *table, const char *id);
 

@@ -380,7 +380,8 @@ static void reap_work(void *arg, const struct sink *sink)
 	int rc = REAP_DONE;
 
 	r->sink = sink;
-	fd_close(&r->lock_fd); /* the reap's; one that hangs must not hold up the next */
+	if (crew_is_member(&r->crew))
+		fd_close(&r->lock_fd); /* the reap's; one that hangs must not hold up the next */
 	if (reap_acts[job->act].kill)
 		rc = reap_kill_keeper(&r->entry.status, &err);
 	if (rc == REAP_DONE)

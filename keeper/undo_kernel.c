@@ -229,10 +229,8 @@ int undo_tap(struct teardown *t, struct err *err)
 {
 	int absent;
 
-	if (t->keeper) { /* the rules first: the kernel forgets both in one wait; the gate stops what has no mark */
-		owner_table_drop(&t->keeper->table, t->id);
+	if (t->keeper)
 		fd_close(&t->keeper->tap_fd);
-	}
 	absent = link_tap_absent(t->id, err);
 	if (absent != 0) /* somebody else's interface of that name is none */
 		return absent < 0 ? -1 : 0;
@@ -244,10 +242,16 @@ int undo_tap_absent(struct teardown *t, struct err *err)
 	return link_tap_absent(t->id, err);
 }
 
+/* Deleted, and only where that did nothing closed with its socket: a close waits for the kernel, one behind the other. */
 int undo_table(struct teardown *t, struct err *err)
 {
+	struct err ignored;
+
 	(void)err;
-	if (t->keeper)
+	if (!t->keeper)
+		return 0;
+	owner_table_drop(&t->keeper->table, t->id);
+	if (owner_table_absent(t->id, &ignored) != 1)
 		owner_table_close(&t->keeper->table);
 	return 0;
 }
