@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -193,6 +194,7 @@ static pid_t hold(const struct record *r)
 	if (pid == 0) {
 		int fd = record_fd();
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!lock_it(fd) || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		(void)usleep(r ? 300000 : 0);
@@ -280,6 +282,7 @@ static void test_a_crowd_with_deaths(void **state)
 		assert_true(crowd[i] >= 0);
 		if (crowd[i] > 0)
 			continue;
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (int n = 0; n < (i < 2 ? 1000000 : 30); n++)
 			if (look_of(0) != 1 || look_of(NOBODY) != 0)
 				_exit(1);
