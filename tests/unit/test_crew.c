@@ -300,5 +300,6 @@ int main(void)
 		TEST(test_output_is_the_starters),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

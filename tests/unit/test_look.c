@@ -314,5 +314,6 @@ int main(void)
 		TEST(test_a_crowd_with_deaths),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
