@@ -251,9 +251,11 @@ static int take_words(struct egress *egress, const char *const words[], size_t n
 	char copy[1024], *save = NULL;
 	size_t total = 0;
 
-	for (size_t i = 0; i < n; i++)
-		for (const char *at = words[i]; at != NULL; at = strchr(at + 1, ','))
+	for (size_t i = 0; i < n; i++) {
+		total++;
+		for (const char *at = strchr(words[i], ','); at != NULL; at = strchr(at + 1, ','))
 			total++;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (!str_copy(copy, sizeof(copy), words[i]) || words[i][0] == '\0')
 			return err_set(err, ERR_USAGE, "--egress %.60s: not a list of networks",

@@ -73,6 +73,11 @@ static int change_running(const struct host_config *host, struct store_entry *en
 	return spec_write_sandbox(&entry->spec, err);
 }
 
+static bool rest_same(const void *a, const void *b, size_t size)
+{
+	return memcmp(a, b, size) == 0;
+}
+
 static int change_at_rest(const struct host_config *host, struct store_entry *entry,
 			  rest_change_fn *change, void *arg, struct err *err)
 {
@@ -85,9 +90,9 @@ static int change_at_rest(const struct host_config *host, struct store_entry *en
 	if (lock < 0)
 		return -1;
 	points_meet(POINTS_TAKEN);
-	before = entry->spec;
+	memcpy(&before, &entry->spec, sizeof(before)); /* as it is on disk, to the byte */
 	rc = change(&entry->spec, arg, err);
-	if (rc == 0 && memcmp(&before, &entry->spec, sizeof(before)) != 0)
+	if (rc == 0 && !rest_same(&before, &entry->spec, sizeof(before)))
 		rc = spec_write_sandbox(&entry->spec, err);
 	points_meet(POINTS_CHANGED);
 	lock_unclaim(host, id, &lock);

@@ -37,15 +37,15 @@ static void take_finding(const struct ctl_record *record, struct finding *f)
 {
 	const char *colon = strstr(record->text, ": "), *rest = colon ? colon + 2 : record->text;
 	size_t len = strlen(rest);
-	const char *look = strstr(rest, " look=");
+	const char *by = strstr(rest, " look=");
 
 	*f = (struct finding){ .record = record };
 	if (colon != NULL && (size_t)(colon - record->text) < sizeof(f->kind))
 		(void)snprintf(f->kind, sizeof(f->kind), "%.*s", (int)(colon - record->text),
 			       record->text);
-	if (look != NULL) {
-		len = (size_t)(look - rest);
-		(void)snprintf(f->look, sizeof(f->look), "%s", look + strlen(" look="));
+	if (by != NULL) {
+		len = (size_t)(by - rest);
+		(void)snprintf(f->look, sizeof(f->look), "%s", by + strlen(" look="));
 	}
 	(void)snprintf(f->now, sizeof(f->now), "%.*s", (int)len, rest);
 }

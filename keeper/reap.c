@@ -22,6 +22,7 @@
 #include "keeper/inject.h"
 #include "keeper/notice.h"
 #include "keeper/progress.h"
+#include "keeper/reap_decide.h"
 #include "keeper/reap_left.h"
 #include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
@@ -57,64 +58,6 @@ struct reap_job {
 	enum reap_act act;
 	uint32_t reason;
 };
-
-/* ---- the decision ---- */
-
-static enum reap_act reap_decide_end(const struct reap_facts *f, uint32_t end)
-{
-	struct spec spec = { .flags = f->durable ? SPEC_DURABLE : 0, .disk_bytes = f->has_disk };
-
-	switch (teardown_depth_for(&spec, end, f->due)) {
-	case TEARDOWN_ALL:
-		return REAP_ALL;
-	case TEARDOWN_GRACE:
-		return REAP_GRACE;
-	default:
-		return REAP_STOP;
-	}
-}
-
-enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
-{
-	if (f->held) {
-		*reason = END_EXPIRED;
-		if (!f->overdue)
-			return REAP_LEAVE;
-		return f->grace ? REAP_KILL_THEN_GRACE : REAP_KILL_THEN_ALL;
-	}
-	*reason = f->ran ? END_KEEPER_LOST : END_CREATE_FAILED;
-	/* after a change of version, or a disk's mistake: until its date nobody's disk is thrown away for that */
-	if (f->unread && !f->here && !(f->expired && f->due))
-		return REAP_LEAVE;
-	/* nor for what is still to be cleared away of its last run */
-	if (f->unread && f->durable && f->end && !(f->expired && f->due)) {
-		*reason = f->end;
-		return reap_decide_end(f, f->end);
-	}
-	if (!f->has_spec) {
-		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
-		return REAP_ALL;
-	}
-	if ((f->here || f->left) &&
-	    f->end) { /* a keeper died on its way down, or something stayed */
-		*reason = f->end;
-		return reap_decide_end(f, f->end);
-	}
-	if (f->expired) {
-		*reason = END_EXPIRED;
-		if (reap_decide_end(f, END_EXPIRED) == REAP_ALL)
-			return REAP_ALL;
-		/* its date has come while it was stopped: said once; each minute of the grace is booked */
-		return f->here || (f->grace && f->end != END_EXPIRED) ? REAP_GRACE : REAP_BOOK;
-	}
-	if (f->here && !f->other_boot)
-		return REAP_ALL;
-	if (f->ran)
-		*reason = END_HOST_REBOOT;
-	if (!f->durable || !f->ran)
-		return REAP_ALL;
-	return f->here ? REAP_STOP : REAP_BOOK;
-}
 
 /* ---- looking ---- */
 

@@ -293,7 +293,7 @@ static int read_verdict(int socket)
 	char answer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	ssize_t n = recv(socket, answer, sizeof(answer), MSG_DONTWAIT); /* it answers in the call */
 	const struct nlmsghdr *head = (const void *)answer;
-	const struct nlmsgerr *verdict = NLMSG_DATA(head);
+	const struct nlmsgerr *verdict = (const void *)(answer + NLMSG_HDRLEN);
 
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*verdict)) || head->nlmsg_type != NLMSG_ERROR)
 		return -EPROTO;

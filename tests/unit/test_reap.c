@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "keeper/life.h"
-#include "keeper/reap.h"
+#include "keeper/reap_decide.h"
 #include "keeper/teardown.h"
 #include "store/entry.h"
 
