@@ -26,8 +26,7 @@
 #include "store/journal.h"
 
 #define HOOK_TICK_MS 20
-#define HOOK_MOVE_MS 1000 /* our own few lines, on a busy host */
-#define HOOK_PASSES  500  /* over what it has left running: each kills a generation */
+#define HOOK_PASSES  500 /* over what it has left running: each kills a generation */
 
 int hook_check(const char *path, struct err *err)
 {
@@ -173,9 +172,6 @@ static _Noreturn void hook_watch(const struct hook_call *call, int message, pid_
 	int null, code = 126;
 	pid_t pid;
 
-	if (call->leave_cgroup)
-		hook_leave_cgroup();
-	/* this also lets the caller go on */
 	if (dup2(message, 0) < 0 || syscall(SYS_close_range, 3, ~0u, 0) < 0)
 		_exit(126);
 	null = open("/dev/null", O_RDWR);
@@ -187,6 +183,8 @@ static _Noreturn void hook_watch(const struct hook_call *call, int message, pid_
 	(void)umask(022);
 	hook_signals();
 	(void)prctl(PR_SET_NAME, "mayfly-hook");
+	if (call->leave_cgroup)
+		hook_leave_cgroup();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || privileges_none() < 0)
 		_exit(126);
 	pid = fork();
@@ -219,28 +217,19 @@ static int hook_message(const char *message, size_t len, struct err *err)
 int hook_start(const struct hook_call *call, const char *message, size_t len, struct err *err)
 {
 	auto_fd input = -1;
-	struct pollfd moved = { .events = POLLHUP };
 	pid_t pid, self = getpid();
-	int pidfd, gate[2];
+	int pidfd;
 
 	if (hook_check(call->path, err) < 0)
 		return -1;
 	input = hook_message(message, len, err);
 	if (input < 0)
 		return -1;
-	if (pipe2(gate, O_CLOEXEC) < 0)
-		return err_sys(err, "can't make a pipe");
 	pid = fork();
-	if (pid == 0)
-		hook_watch(call, input, self);
-	/* until it has left our cgroup: the caller's next act may be its end */
-	moved.fd = gate[0];
-	(void)close(gate[1]);
-	if (pid > 0)
-		(void)poll(&moved, 1, HOOK_MOVE_MS);
-	(void)close(gate[0]);
 	if (pid < 0)
 		return err_sys(err, "can't fork");
+	if (pid == 0)
+		hook_watch(call, input, self);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return pidfd < 0 ? err_sys(err, "can't watch the hook") : pidfd;
 }
