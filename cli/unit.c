@@ -352,6 +352,19 @@ void unit_stop_slice(void)
 	sd_bus_flush_close_unref(bus);
 }
 
+/* Something is to be done with the unit: it waits for its own end, say, to be started again. */
+static bool has_job(sd_bus *bus, const char *path)
+{
+	sd_bus_message *reply = NULL;
+	uint32_t job = 0;
+
+	if (sd_bus_get_property(bus, "org.freedesktop.systemd1", path,
+				"org.freedesktop.systemd1.Unit", "Job", NULL, &reply, "(uo)") >= 0)
+		(void)sd_bus_message_read(reply, "(uo)", &job, NULL);
+	sd_bus_message_unref(reply);
+	return job != 0;
+}
+
 bool unit_is_dead(const char *name, const char *config_path)
 {
 	char unit[UNIT_NAME_SIZE], *state = NULL, *path = NULL;
@@ -361,6 +374,7 @@ bool unit_is_dead(const char *name, const char *config_path)
 	(void)choose_unit(name, config_path, unit);
 	if (open_manager(&bus) >= 0 &&
 	    sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) >= 0 &&
+	    !has_job(bus, path) &&
 	    sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
 				       "org.freedesktop.systemd1.Unit", "ActiveState", NULL,
 				       &state) >= 0)

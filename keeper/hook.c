@@ -26,6 +26,7 @@
 #include "store/journal.h"
 
 #define HOOK_TICK_MS 20
+#define HOOK_LATE_S  2	 /* a watcher's own few lines, on a busy host */
 #define HOOK_PASSES  500 /* over what it has left running: each kills a generation */
 
 int hook_check(const char *path, struct err *err)
@@ -59,22 +60,6 @@ static void hook_nap(void)
 	const struct timespec nap = { .tv_nsec = HOOK_TICK_MS * 1000000L };
 
 	(void)nanosleep(&nap, NULL);
-}
-
-/* systemd ends what is left in a unit's cgroup; this one is nobody's unit. */
-static void hook_leave_cgroup(void)
-{
-	char top[CGROUP_PATH_SIZE], path[CGROUP_PATH_SIZE + 64];
-	struct err ignored;
-	auto_fd fd = -1;
-
-	if (cgroup_find(top, &ignored) < 0)
-		return;
-	(void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", top, CGROUP_PARENT,
-		       KEEPER_CGROUP);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)fd_write_all(fd, "0", 1);
 }
 
 /* Parent of process pid; 0 when it has gone. */
@@ -183,8 +168,6 @@ static _Noreturn void hook_watch(const struct hook_call *call, int message, pid_
 	(void)umask(022);
 	hook_signals();
 	(void)prctl(PR_SET_NAME, "mayfly-hook");
-	if (call->leave_cgroup)
-		hook_leave_cgroup();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || privileges_none() < 0)
 		_exit(126);
 	pid = fork();
@@ -301,5 +284,27 @@ void hook_handle(struct keeper *k, const struct pollfd fds[HOOK_POLL_FDS])
 			continue;
 		fd_close(&slot->pidfd);
 		hook_ended(k, slot->event, hook_code(&info));
+	}
+}
+
+void hook_finish(struct keeper *k)
+{
+	uint64_t end = hook_now_ms() + (k->spec.host.hook_timeout_s + HOOK_LATE_S) * 1000ull;
+	struct pollfd fds[HOOK_POLL_FDS];
+
+	if (!(k->spec.flags & SPEC_IN_UNIT))
+		return;
+	fd_close(&k->journal_fd); /* a receipt is whole already */
+	for (;;) {
+		uint64_t now = hook_now_ms();
+		bool any = false;
+
+		hook_poll(&k->hooks, fds);
+		for (size_t i = 0; i < HOOK_MAX; i++)
+			any |= fds[i].fd >= 0;
+		if (!any || now >= end ||
+		    (poll(fds, HOOK_POLL_FDS, (int)(end - now)) < 0 && errno != EINTR))
+			return;
+		hook_handle(k, fds);
 	}
 }

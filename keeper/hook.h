@@ -28,7 +28,6 @@ struct hook_call {
 	uint32_t timeout_s;
 	const char *event; /* for the log */
 	const char *name;  /* the sandbox's */
-	bool leave_cgroup; /* ours is emptied when we end: a unit's */
 };
 
 struct hook_slot {
@@ -55,5 +54,8 @@ void hook_keep(struct keeper *k, const struct hook_call *call, const char *messa
 #define HOOK_POLL_FDS HOOK_MAX
 void hook_poll(const struct hooks *hooks, struct pollfd fds[HOOK_POLL_FDS]);
 void hook_handle(struct keeper *k, const struct pollfd fds[HOOK_POLL_FDS]);
+
+/* The last act of a keeper in a unit, whose end would end them too: wait until they have ended, by themselves or by their limit. */
+void hook_finish(struct keeper *k);
 
 #endif

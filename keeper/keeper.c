@@ -160,6 +160,8 @@ static int keeper_live(struct keeper *k)
 	}
 	if (rc < 0)
 		keeper_failed(k);
+	progress_notify(
+		"STOPPING=1"); /* before anybody is told: a start that follows at once has to wait for the unit's end */
 	torn = keeper_teardown(k, rc < 0 ? &cause : NULL, &residue);
 	serve_finish(k, k->life.reason, rc < 0 ? cause.text : k->life.text,
 		     torn < 0 ? &residue : NULL);
@@ -172,6 +174,7 @@ static int keeper_live(struct keeper *k)
 	}
 	log_info("%s: ended: %s%s%s", k->spec.name, status_reason_word(k->life.reason),
 		 k->life.text[0] ? ": " : "", k->life.text);
+	hook_finish(k);
 	return torn < 0 ? ERR_RESIDUE : 0;
 }
 

@@ -81,8 +81,7 @@ static size_t tell_json(const struct tell_event *event, char *buf, size_t size)
 }
 
 /* k: who waits for it; NULL: nobody. */
-static void tell(struct keeper *k, const struct host_config *host, const struct tell_event *event,
-		 bool leave_cgroup)
+static void tell(struct keeper *k, const struct host_config *host, const struct tell_event *event)
 {
 	static char buf[TELL_SIZE];
 	size_t len = tell_json(event, buf, sizeof(buf));
@@ -91,7 +90,6 @@ static void tell(struct keeper *k, const struct host_config *host, const struct 
 		.timeout_s = host->hook_timeout_s,
 		.event = event->event,
 		.name = event->name ? event->name : event->id,
-		.leave_cgroup = leave_cgroup,
 	};
 	struct err err = { 0 };
 	int pidfd;
@@ -107,11 +105,6 @@ static void tell(struct keeper *k, const struct host_config *host, const struct 
 		(void)close(pidfd);
 }
 
-static bool tell_leaves(const struct keeper *k)
-{
-	return (k->spec.flags & SPEC_IN_UNIT) != 0;
-}
-
 static void tell_keeper(struct keeper *k, struct tell_event *event)
 {
 	if (!k->spec.host.hook[0])
@@ -122,7 +115,7 @@ static void tell_keeper(struct keeper *k, struct tell_event *event)
 	event->reason = k->spec.reason;
 	event->labels = k->spec.labels;
 	event->ends_s = k->deadline.deadline_s;
-	tell(k, &k->spec.host, event, tell_leaves(k));
+	tell(k, &k->spec.host, event);
 }
 
 void tell_notice(struct keeper *k, uint32_t before_s, uint64_t left_s)
@@ -147,8 +140,7 @@ void tell_rest(const struct spec *spec, int64_t deadline_s, uint32_t before_s, u
 		     .ends_s = deadline_s,
 		     .before_s = before_s,
 		     .left_s = (int64_t)left_s,
-	     },
-	     true);
+	     });
 }
 
 void tell_renewed(struct keeper *k, const char *who, const char *why)
@@ -204,7 +196,8 @@ void tell_end(const struct teardown *t, const struct tell_end *end)
 {
 	if (!end->wanted)
 		return;
-	tell(NULL, t->host,
+	/* systemd ends with a unit what is left in it: that keeper waits (hook_finish) */
+	tell(t->keeper && (t->keeper->spec.flags & SPEC_IN_UNIT) ? t->keeper : NULL, t->host,
 	     &(struct tell_event){
 		     .event = "ended",
 		     .id = t->id,
@@ -219,6 +212,5 @@ void tell_end(const struct teardown *t, const struct tell_end *end)
 		     .kept = t->depth != TEARDOWN_ALL,
 		     .kept_until_s =
 			     t->depth == TEARDOWN_GRACE ? t->grace_until_s : end->deadline_s,
-	     },
-	     !t->keeper || tell_leaves(t->keeper));
+	     });
 }
