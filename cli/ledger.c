@@ -133,7 +133,10 @@ static int ledger_connect(struct ledger *ledger, const char *path, struct err *e
 				   err)
 		     : ledger_error(ledger, err, "can't be opened");
 	if (rc == 0)
-		rc = ledger_exec(ledger, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+		/* what is sorted may want more room than a full disk has */
+		rc = ledger_exec(ledger,
+				 "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
+				 "PRAGMA temp_store=MEMORY",
 				 err);
 	(void)umask(mask);
 	return rc;

@@ -287,7 +287,9 @@ static void behind_a_link(void **state)
 /* A disk that is full is when somebody asks; the journals can be read all the same. */
 static void answers_on_a_full_disk(void **state)
 {
+	static char many[8000 * 460];
 	struct rlimit before, full;
+	char last[256];
 
 	(void)state;
 	append(ID_A, "journal", made);
@@ -298,7 +300,15 @@ static void answers_on_a_full_disk(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
 	expect("SELECT count(*) FROM events", "5");
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	expect("SELECT count(*) FROM events", "5");
+	/* so much to sort that SQLite would take a file, if it might */
+	for (int i = 0; i < 8000; i++)
+		(void)snprintf(many + strlen(many), 460, "103 event %0440d\n", 8000 - i);
+	append(ID_B, "journal", many);
+	(void)snprintf(last, sizeof(last), "%0255d", 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	expect("SELECT text FROM events WHERE id='" ID_B "' ORDER BY text", last);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	expect("SELECT count(*) FROM events", "8005");
 }
 
 static void only_root_reads_it(void **state)
