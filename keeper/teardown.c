@@ -142,7 +142,8 @@ static void teardown_hear(struct teardown *t, const struct journal_line *line)
 		t->residue_told |= teardown_bit(line->text + 8, strcspn(line->text + 8, ":"));
 	} else if (sscanf(line->text, "ended %31s", word) == 1) {
 		t->ended_told = status_reason_from_word(word);
-	} else if (strncmp(line->text, "stopped ", 8) == 0) {
+	} else if (strncmp(line->text, "stopped ", 8) == 0 ||
+		   strncmp(line->text, "renewed ", 8) == 0) {
 		t->ended_told = 0;
 	} else if (strncmp(line->text, "ready ", 6) == 0 ||
 		   strncmp(line->text, "starting ", 9) == 0) {

@@ -12,6 +12,7 @@
 #include "store/journal.h"
 #include "store/lock.h"
 #include "store/paths.h"
+#include "store/status.h"
 
 #define REST_TRIES    250
 #define REST_PAUSE_NS 20000000L /* 5 s in all: a reap that books, a keeper on its way out */
@@ -99,5 +100,11 @@ int rest_renew(const struct host_config *host, struct store_entry *entry, int64_
 		return -1;
 	}
 	entry->deadline = fresh;
+	/* its date is no longer why it rests; when the next one comes, that is told again */
+	if (entry->has_end && entry->end.reason == END_EXPIRED) {
+		struct err ignored;
+
+		(void)status_write_end(host, entry->id, END_STOPPED, "", &ignored);
+	}
 	return 0;
 }
