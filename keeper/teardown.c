@@ -176,6 +176,7 @@ static bool teardown_fact(const struct journal_line *line, void *arg)
 	struct teardown *t = arg;
 	char value[32];
 
+	t->heard = true;
 	t->told = line->word == JOURNAL_EVENT && strncmp(line->text, "gone ", 5) == 0;
 	teardown_hear(t, line);
 	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)

@@ -54,6 +54,7 @@ struct teardown {
 	pid_t monitor_pid;
 	uint64_t monitor_start;
 	bool no_flows; /* none were there after tap and table had gone */
+	bool heard;    /* there is a line of its journal, or of its receipt */
 	bool told;     /* the receipt has its last line */
 	bool left;     /* the row at work: an earlier end has said that it left something */
 	/* rows, a bit each, of which the journal says already what would be said again */

@@ -33,8 +33,17 @@
 #define UNDO_WAIT    "wait"    /* it was our child, and was waited for */
 #define UNDO_BOOT    "boot"    /* it was of a boot that is over, and nothing of it outlives that */
 #define UNDO_JOURNAL "journal" /* none was ever made */
+#define UNDO_NOTHING "no-journal" /* nor can it be told whether one was */
 #define UNDO_TAKEN                                                                                 \
 	"slot-taken" /* uid and mark aren't its own any more: by these nothing can be told */
+
+/* Why there is nothing to ask the kernel about. */
+static const char *undo_no_look(const struct teardown *t)
+{
+	if (!t->heard)
+		return UNDO_NOTHING;
+	return t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
+}
 
 /*
  * A look at what has ended, by the uid or the mark of the slot that it had: true when that would tell of it alone. A slot
@@ -47,7 +56,7 @@ static bool undo_slot_tells(struct teardown *t)
 	if (t->has_slot)
 		return true;
 	if (!t->has_number) {
-		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
+		t->look = undo_no_look(t);
 		return false;
 	}
 	if (t->later && access(paths_slot(t->host, t->number, path), F_OK) < 0)
@@ -71,7 +80,7 @@ int undo_ports_absent(struct teardown *t, struct err *err)
 	int any = portdiag_any(t->sockets, t->n_sockets, err);
 
 	if (t->n_sockets == 0)
-		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
+		t->look = undo_no_look(t);
 	return any < 0 ? -1 : !any;
 }
 
@@ -108,7 +117,7 @@ int undo_cgroup_absent(struct teardown *t, struct err *err)
 	struct stat st;
 
 	if (t->cgroup[0] == '\0') {
-		t->look = t->other_boot ? UNDO_BOOT : UNDO_JOURNAL;
+		t->look = undo_no_look(t);
 		return 1;
 	}
 	if (stat(t->cgroup, &st) < 0 && errno != ENOENT)
