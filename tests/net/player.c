@@ -144,6 +144,34 @@ static int hold(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+/*
+ * ID NAME SLOT [blind]: a table that is dropped and then closed; whether it is absent before, between and after. blind: with a
+ * socket of which it isn't known which it is, so that nothing is dropped.
+ */
+static int drop(char **argv, struct err *err)
+{
+	struct owner_table table = OWNER_TABLE_INIT;
+	const struct owner_egress all = { .limited = false };
+	struct slot_plan plan;
+	auto_fd fd = -1;
+	uint32_t ifindex;
+	int before, between;
+
+	if (plan_for_slot(&host, (uint32_t)atoi(argv[2]), &plan, err) < 0 ||
+	    link_tap_open(argv[0], argv[1], &plan, true, &fd, &ifindex, err) < 0 ||
+	    owner_table_open(&table, argv[0], &plan, &host, &all, err) < 0)
+		return -1;
+	if (argv[3])
+		table.socket = -1;
+	before = owner_table_absent(argv[0], err);
+	owner_table_drop(&table, argv[0]);
+	between = owner_table_absent(argv[0], err);
+	owner_table_drop(&table, argv[0]); /* again changes nothing */
+	owner_table_close(&table);
+	printf("%d %d %d\n", before, between, owner_table_absent(argv[0], err));
+	return 0;
+}
+
 static uint32_t mark_of(const char *text)
 {
 	return (uint32_t)strtoul(text, NULL, 0);
@@ -273,6 +301,7 @@ static const struct {
 	{ "tap-count", 0, tap_count },		 /* */
 	{ "table-absent", 1, table_absent },	 /* ID */
 	{ "table-possible", 0, table_possible }, /* */
+	{ "drop", 3, drop },			 /* ID NAME SLOT [blind] */
 	{ "clash", 0, clash },			 /* */
 	{ "gate-up", 0, gate_load },		 /* */
 	{ "gate-down", 0, gate_unload },	 /* */
