@@ -141,6 +141,13 @@ static bool serve_is_root(struct keeper *k, struct serve_client *client)
 	return false;
 }
 
+static void serve_not_running(struct keeper *k, struct serve_client *client)
+{
+	serve_answer(k, client, CTL_ERROR, ERR_FAILED,
+		     k->life.state < LIFE_RUNNING ? "it is starting: try again" : "it is ending",
+		     -1);
+}
+
 static void serve_renew(struct keeper *k, struct serve_client *client,
 			const struct ctl_request *request)
 {
@@ -149,7 +156,7 @@ static void serve_renew(struct keeper *k, struct serve_client *client,
 	if (!serve_is_root(k, client))
 		return;
 	if (k->life.state != LIFE_RUNNING)
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+		serve_not_running(k, client);
 	else if (date_renew(k, request->deadline_s, request->who, request->reason, &err) < 0)
 		serve_answer(k, client, CTL_ERROR, (uint32_t)err.code, err.text, -1);
 	else
@@ -164,7 +171,7 @@ static void serve_stream(struct keeper *k, struct serve_client *client, uint32_t
 
 	if (k->life.state != LIFE_RUNNING &&
 	    !(k->life.state == LIFE_STARTING && type == LAUNCH_MSG_CONSOLE)) {
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+		serve_not_running(k, client);
 		return;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -191,7 +198,7 @@ static void serve_balloon(struct keeper *k, struct serve_client *client,
 	if (!serve_is_root(k, client))
 		return;
 	if (k->life.state != LIFE_RUNNING)
-		serve_answer(k, client, CTL_ERROR, ERR_FAILED, "it is ending", -1);
+		serve_not_running(k, client);
 	else if (request->port > k->spec.memory_bytes >> 20)
 		serve_answer(k, client, CTL_ERROR, ERR_USAGE,
 			     "that is more than its memory; give less to the balloon", -1);
