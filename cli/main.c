@@ -2,6 +2,7 @@
 /* Copyright The mayfly authors */
 
 /* mayfly: finds the verb, runs it, prints its error as one line and exits with its code. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 	int code;
 
 	log_init("mayfly");
+	(void)signal(SIGCHLD,
+		     SIG_DFL); /* inherited as ignored, no tool's exit code would be told */
 #ifdef MAYFLY_INJECT
 	if (argc == 2 && strcmp(argv[1], "--name-steps") == 0) {
 		points_print();

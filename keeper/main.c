@@ -193,6 +193,8 @@ int main(int argc, char **argv)
 	bool start = false;
 
 	log_init("mayfly-keeper");
+	(void)signal(SIGCHLD,
+		     SIG_DFL); /* inherited as ignored, no child's exit code would be told */
 	for (int i = 1; i < argc; i++) {
 		const char *flag = argv[i];
 		const struct verb *found = main_find(flag);
