@@ -197,7 +197,13 @@ fuzz: $(FUZZ)
 # a minute each; then what the corpora reach
 fuzz-run: $(FUZZ)
 	$(Q)tests/fuzz/run && tests/fuzz/coverage
-tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject $(BIN)/mayfly-inject
+tools: $(TOOLS) $(B)/bench/pump $(MICRO_GUESTS) $(B)/tests/jail/inside $(BIN)/mayfly-vmm-probe $(BIN)/mayfly-keeper-inject $(BIN)/mayfly-inject \
+		$(B)/tests/chaos/unistd_64.h
+
+# numbers of system calls, for where there are no headers
+$(B)/tests/chaos/unistd_64.h:
+	@mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - >$@
 
 $(B)/tests/unit/%: $(B)/san/obj/tests/unit/%.o $(call archives,san,cli keeper $(PURE))
 	@mkdir -p $(@D)

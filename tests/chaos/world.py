@@ -15,7 +15,7 @@ BUILD = f"{TREE}/build"
 MAYFLY = f"{BUILD}/bin/mayfly"
 FAILCALL = f"{BUILD}/tests/chaos/failcall"
 STATE, RUN, STAND = "/var/lib/mayfly", "/run/mayfly", "/tmp/stand"
-KEPT = [f"{STATE}/{name}" for name in ("receipts", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm")]
+KEPT = [f"{STATE}/{name}" for name in ("receipts", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal")]
 INVENTORY = [f"{BUILD}/bin/mayfly-inventory"] + [word for path in KEPT for word in ("--except", path)]
 CLONE_NEWCGROUP = 0x02000000
 # a cpio archive without a file in it, and what an erofs image begins with: the micro-guest reads neither

@@ -23,7 +23,8 @@ def help_of(*words):
 
 verbs = re.findall(r"^  ([a-z-]+) ", help_of(), re.M)
 json_verbs = {verb for verb in verbs if "--format" in help_of(verb)}
-written = {os.path.basename(path)[:-5] for path in glob.glob(f"{schema.FOLDER}/*.json")}
+# hook.json is what notices.hook reads: tests/keeper/test_notices
+written = {os.path.basename(path)[:-5] for path in glob.glob(f"{schema.FOLDER}/*.json")} - {"hook"}
 tap.check(json_verbs == written, "a schema for each verb with --format, and for no other", json_verbs ^ written)
 with open(f"{TREE}/docs/json.md", encoding="utf-8") as f:
     page = f.read()

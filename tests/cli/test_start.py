@@ -111,7 +111,7 @@ with Site() as site:
     site.write("mayfly.toml", site.toml().replace(site.keeper, f"{TREE}/build/bin/mayfly-keeper").encode())
     done = site.mayfly("reap")
     left = {os.path.basename(path) for path in site.left()}
-    tap.check(done.returncode == 0 and left <= {"claim.lock", "reap.lock", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm"},
+    tap.check(done.returncode == 0 and left <= {"claim.lock", "reap.lock", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "flows.look", "uids.look"},
               "and a reap takes both away", (done, left))
 
 
