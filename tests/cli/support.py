@@ -2,6 +2,7 @@
 # Copyright The mayfly authors
 """A site in a temporary folder: configuration, files that look like kernel, initrd and image, and a keeper that plays."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -84,6 +85,28 @@ class Site:
     def mayfly(self, *args, mode="ready", config=True, stdin=b"", timeout=60):
         command = [MAYFLY, *(["--config", self.config] if config else []), *args]
         return subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, env=self.environment(mode))
+
+    def end_played(self, ident):
+        """The keeper that plays on is no child of ours: end it by the id it was started with."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline") as file:
+                    words = file.read().split("\0")
+            except OSError:
+                continue
+            if ident in words and self.keeper in words:
+                os.kill(int(pid), signal.SIGKILL)
+
+    def keep(self, name):
+        """The sandbox NAME (ID) with the spec of the last create, which no keeper has taken."""
+        spec = [f for f in self.left() if "spec-of" in f][0]
+        with open(spec, "rb") as file:
+            data = file.read()
+        asked = re.search(rb"spec-of-([0-9a-f]{16})$", spec.encode())[1]
+        os.unlink(spec)
+        self.add(name)
+        with open(f"{self.state}/sandboxes/{ID}/spec", "wb") as file:
+            file.write(data.replace(asked, ID.encode()))
 
     def start(self, *args, mode="ready", **more):
         return subprocess.Popen([MAYFLY, "--config", self.config, *args], env=self.environment(mode), **more)

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 
-from support import ID, MAYFLY, Keeper, OK, Site, Tap, one_line, record
+from support import MAYFLY, Keeper, OK, Site, Tap, one_line, record
 
 tap = Tap()
 LIFE = ["--ttl", "1h"]
@@ -176,18 +176,9 @@ with Site() as site:
 # ---- what is there already: renew by today's policy; tests/e2e/test_policy has start and set ----
 
 with Site() as site:
-    def keep():
-        spec = [f for f in site.left() if "spec-of" in f][0]
-        data = open(spec, "rb").read()
-        asked = re.search(rb"spec-of-([0-9a-f]{16})$", spec.encode())[1]
-        os.unlink(spec)
-        site.add("web")
-        with open(f"{site.state}/sandboxes/{ID}/spec", "wb") as file:
-            file.write(data.replace(asked, ID.encode()))
-
     policed(site)
     site.mayfly("create", "web", *LIFE, "-m", "1G", "--egress", "10.0.0.0/8", "-q")
-    keep()
+    site.keep("web")
     shown = json.loads(site.mayfly("show", "web", "--format", "json").stdout)
     tap.check(shown["egress"] == ["10.0.0.0/8"], "show tells where it may send to", shown)
     table = site.mayfly("show", "web").stdout

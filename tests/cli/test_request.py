@@ -6,12 +6,11 @@ import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import threading
 import time
 
-from support import ID, Keeper, OK, Site, Tap, one_line, record
+from support import Keeper, OK, Site, Tap, one_line, record
 
 tap = Tap()
 EVERYTHING = ["--ttl", "1h", "-c", "1", "-m", "64M", "--owner", "anna", "--hostname", "inside", "--reason", "a course",
@@ -26,24 +25,13 @@ def key(site, name, comment):
     return site.path(f"{name}.pub"), line.stdout.split()[1]
 
 
-def keep(site, name, ident=ID):
-    """Give the sandbox the spec that the played keeper has put aside."""
-    spec = [f for f in site.left() if "spec-of" in f][0]
-    data = open(spec, "rb").read()
-    asked = re.search(rb"spec-of-([0-9a-f]{16})$", spec.encode())[1]
-    os.unlink(spec)
-    site.add(name, ident)
-    with open(f"{site.state}/sandboxes/{ident}/spec", "wb") as file:
-        file.write(data.replace(asked, ident.encode()))
-
-
 with Site() as site:
     (anna, anna_print), (site_key, site_print) = key(site, "anna", "anna@laptop"), key(site, "ci", "ci")
     with open(anna, "a") as file, open(site_key) as other:
         file.write(other.read().replace("ci\n", "\n"))
     done = site.mayfly("create", "web", *EVERYTHING, "--ssh-key", site_key, "--person", "Anna Berg", "--ssh-key", anna, "-q")
     tap.check(done.returncode == 0 and done.stderr == b"", "create takes every option", done)
-    keep(site, "web")
+    site.keep("web")
     shown = json.loads(site.mayfly("show", "web", "--format", "json").stdout)
     tap.check([(k["fingerprint"], k["person"], k["type"]) for k in shown["ssh_keys"]] ==
               [(site_print, "ci", "ssh-ed25519"), (anna_print, "Anna Berg", "ssh-ed25519"),
@@ -75,7 +63,7 @@ with Site() as site:
     with open(site.config, "a") as file:
         file.write('[limits]\ncpu_weight = 50\nnet_rx = "1M,burst=2M"\nio_write = "3M"\n')
     site.mayfly("create", "web", "--ttl", "1h", "--io-write", "none", "--cpu-weight", "60")
-    keep(site, "web")
+    site.keep("web")
     limits = json.loads(site.mayfly("show", "web", "--format", "json").stdout)["limits"]
     tap.check(limits["cpu_weight"] == 60 and limits["io_write"]["bytes_per_s"] == 0 and
               limits["net_rx_rate"]["burst_bytes"] == 2 << 20,
@@ -102,7 +90,7 @@ with Site() as site:
 
 with Site() as site:
     site.mayfly("create", "web", "--ttl", "1h")
-    keep(site, "web")
+    site.keep("web")
     before = len(site.keeper_calls())
     with Keeper(site, lambda request, client: client.send(record(OK))) as keeper:
         done = site.mayfly("destroy", "--dry-run", "web", "none")
@@ -122,23 +110,13 @@ with Site() as site:
                   len(site.keeper_calls()) == before, "destroy --timeout: 124, and the keeper goes on", (took, done))
 
 
-def end_played(site, ident):
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline").read().split("\0")
-        except OSError:
-            continue
-        if ident in words and site.keeper in words:
-            os.kill(int(pid), signal.SIGKILL)
-
-
 for mode in ("silent", "stuck"):
     with Site() as site:
         started = time.monotonic()
         done = site.mayfly("create", "web", "--ttl", "1h", "--timeout", "1s", mode=mode)
         took = time.monotonic() - started
         ident = site.keeper_calls()[0].split()[1]
-        end_played(site, ident)
+        site.end_played(ident)
         tap.check(done.returncode == 124 and 0.9 < took < 8 and one_line(done.stderr) and b"within 1 s" in done.stderr and
                   f"--destroy {ident} --force" in site.keeper_calls() and os.listdir(f"{site.state}/spool") == [],
                   f"create --timeout with a {mode} keeper: 124, and what there is is destroyed", (took, done))

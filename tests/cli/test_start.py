@@ -68,18 +68,6 @@ with Site() as site:
               "no keeper there: one line, nothing in the spool", done)
 
 
-
-def end_silent(site, ident):
-    """The silent one is no child of ours: end it by the id it was started with."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline").read().split("\0")
-        except OSError:
-            continue
-        if ident in words and site.keeper in words:
-            os.kill(int(pid), signal.SIGKILL)
-
-
 def start_silent(site):
     process = site.start("create", "web", "--ttl", "1h", mode="silent", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 10
@@ -96,7 +84,7 @@ with Site() as site:
     tap.check(process.returncode == 1 and out == b"" and one_line(err) and
               f"--destroy {ident} --force" in site.keeper_calls() and spool(site) == [],
               "create that is broken off has the keeper's work destroyed", (out, err, site.keeper_calls()))
-    end_silent(site, ident)
+    site.end_played(ident)
     tap.check(os.listdir(f"{site.run}/progress") == [], "and its socket goes with it")
 
 with Site() as site:
@@ -105,7 +93,7 @@ with Site() as site:
     there = set(site.left())
     process.kill()
     process.communicate(timeout=30)
-    end_silent(site, ident)
+    site.end_played(ident)
     tap.check({f"{site.run}/progress/{ident}", f"{site.state}/spool/{ident}"} <= there <= set(site.left()),
               "create that is killed leaves a socket and a spec", (there, site.left()))
     site.write("mayfly.toml", site.toml().replace(site.keeper, f"{TREE}/build/bin/mayfly-keeper").encode())
