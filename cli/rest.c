@@ -58,7 +58,7 @@ static int change_running(const struct host_config *host, struct store_entry *en
 			  rest_change_fn *change, void *arg, struct err *err)
 {
 	char path[PATHS_SIZE], id[ID_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(host, err);
 
 	if (claim < 0)
 		return -1;

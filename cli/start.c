@@ -169,7 +169,7 @@ static int link_name(const struct start *start, struct err *err)
 	if (start->again)
 		return 0;
 	/* a reap that takes away what leads nowhere must not take ours */
-	claim = lock_take(paths_run_dir(&spec->host, "claim.lock", path), LOCK_WAIT, err);
+	claim = lock_claims(&spec->host, err);
 	if (claim < 0)
 		return -1;
 	(void)paths_spool_name(&spec->host, spec->name, path);

@@ -203,7 +203,7 @@ static bool reap_has_changed(const struct reap *r, const char *id)
 static int reap_claim(const struct reap *r, const char *id, struct err *err)
 {
 	char path[PATHS_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(r->host, err);
 
 	if (claim < 0)
 		return -1;

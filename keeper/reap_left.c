@@ -33,8 +33,7 @@ static void reap_left_slots(const struct reap_left *r)
 					 &ignored);
 
 		if (n == 0 && !r->dry_run && !held) {
-			auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", dir),
-						  LOCK_WAIT, &ignored);
+			auto_fd claim = lock_claims(r->host, &ignored);
 
 			if (claim >= 0 && !lock_is_held(path))
 				(void)unlink(path);

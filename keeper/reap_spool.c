@@ -49,7 +49,7 @@ static void reap_spool_socket(const struct reap_spool *r, int dir, const char *i
 {
 	char path[PATHS_SIZE];
 	struct err ignored;
-	auto_fd claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
+	auto_fd claim = lock_claims(r->host, &ignored);
 
 	if (claim < 0 || !rendezvous_is_dead(r->host, id))
 		return;
@@ -68,13 +68,12 @@ static void reap_spool_socket(const struct reap_spool *r, int dir, const char *i
 /* The link of a name that leads nowhere: made under claim.lock by who has a spec there, or another is made in its place. */
 static bool reap_spool_unlink(const struct reap_spool *r, int dir, const char *name)
 {
-	char path[PATHS_SIZE];
 	struct err ignored;
 	auto_fd claim = -1;
 
 	if (!strchr(name, '.'))
 		return false;
-	claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
+	claim = lock_claims(r->host, &ignored);
 	if (claim < 0 || faccessat(dir, name, F_OK, 0) == 0 || errno != ENOENT)
 		return false;
 	return r->dry_run || unlinkat(dir, name, 0) == 0;
@@ -113,7 +112,7 @@ static void reap_spool_name(const struct reap_spool *r, int dir, const char *nam
 
 	if (faccessat(dir, name, F_OK, 0) == 0 || errno != ENOENT)
 		return;
-	claim = lock_take(paths_run_dir(r->host, "claim.lock", path), LOCK_WAIT, &ignored);
+	claim = lock_claims(r->host, &ignored);
 	n = readlinkat(dir, name, target, sizeof(target) - 1);
 	if (claim < 0 || n < ID_LEN)
 		return;

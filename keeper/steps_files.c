@@ -139,7 +139,7 @@ int steps_name(struct keeper *k, struct err *err)
 {
 	char path[PATHS_SIZE], target[64];
 	struct stat st;
-	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(&k->spec.host, err);
 
 	if (claim < 0)
 		return -1;

@@ -101,8 +101,8 @@ static int steps_taken(const struct keeper *k, uint32_t slot, struct err *err)
 
 int steps_slot(struct keeper *k, struct err *err)
 {
-	char path[PATHS_SIZE], address[PLAN_ADDRESS_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(&k->spec.host, "claim.lock", path), LOCK_WAIT, err);
+	char address[PLAN_ADDRESS_SIZE];
+	auto_fd claim = lock_claims(&k->spec.host, err);
 	uint32_t wanted = k->spec.wanted_slot, slot = wanted ? wanted - 1 : 0;
 	uint32_t end = wanted ? wanted : k->spec.host.slot_count;
 	/* who has a slot counts */

@@ -267,7 +267,7 @@ int undo_state_absent(struct teardown *t, struct err *err)
 int undo_run(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(t->host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(t->host, err);
 
 	if (claim < 0)
 		return err->os_errno == ENOENT ? 0 : -1;
@@ -287,7 +287,7 @@ int undo_run_absent(struct teardown *t, struct err *err)
 static int undo_slot_file(struct teardown *t, struct err *err)
 {
 	char path[PATHS_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(t->host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(t->host, err);
 
 	if (claim < 0 || undo_unlink(paths_slot(t->host, t->slot, path), err) < 0)
 		return -1;

@@ -41,10 +41,17 @@ bool lock_is_held(const char *path)
 	return whole.l_type != F_UNLCK;
 }
 
+int lock_claims(const struct host_config *host, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	return lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+}
+
 int lock_claim(const struct host_config *host, const char *id, struct err *err)
 {
 	char path[PATHS_SIZE];
-	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+	auto_fd claim = lock_claims(host, err);
 
 	if (claim < 0 || paths_make_dir(paths_run(host, id, NULL, path), 0750, err) < 0)
 		return -1;
@@ -55,7 +62,7 @@ void lock_unclaim(const struct host_config *host, const char *id, int *fd)
 {
 	char path[PATHS_SIZE];
 	struct err ignored;
-	auto_fd claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, &ignored);
+	auto_fd claim = lock_claims(host, &ignored);
 
 	if (claim >= 0) { /* else the next reap tidies up */
 		(void)unlink(paths_run(host, id, "lock", path));

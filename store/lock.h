@@ -20,6 +20,9 @@ int lock_take(const char *path, enum lock_wait wait, struct err *err);
 /* Is the lock file at path held by somebody? A missing file is not held. */
 bool lock_is_held(const char *path);
 
+/* RUN_DIR/claim.lock: while it is held no other name, slot or directory of a sandbox is taken or goes. The fd, or -1 with err. */
+int lock_claims(const struct host_config *host, struct err *err);
+
 /* The sandbox's own lock, RUN_DIR/ID/lock. Making RUN_DIR/ID and taking the lock is one step under RUN_DIR/claim.lock,
  * so that a reaper never sees a directory whose keeper is about to lock it. mkdir as needed. fd, or -1 with err. */
 int lock_claim(const struct host_config *host, const char *id, struct err *err);

@@ -50,7 +50,7 @@ int rendezvous_listen(const struct host_config *host, const char *id, struct err
 
 	if (paths_make(host, err) < 0)
 		return -1;
-	claim = lock_take(paths_run_dir(host, "claim.lock", path), LOCK_WAIT, err);
+	claim = lock_claims(host, err);
 	if (claim < 0)
 		return -1;
 	dir = rendezvous_address(host, id, &sa);
