@@ -12,9 +12,6 @@
 #include "store/deadline.h"
 #include "store/entry.h"
 
-/* As keeper/reap.c has it: so long past its date that its keeper must hang, and not only be at its end. */
-#define BEFORE_OVERDUE_S 90
-
 struct due {
 	const struct cli *cli;
 	bool any;
@@ -46,7 +43,7 @@ static bool is_overdue(const struct host_config *host, const struct store_entry 
 		return false;
 	(void)deadline_clock(host, &now, true, &clock, &ignored);
 	verdict = deadline_check(&entry->deadline, &clock, &now);
-	return verdict.confirmed && verdict.over_s >= BEFORE_OVERDUE_S + host->stop_timeout_s;
+	return deadline_is_overdue(&verdict, host->stop_timeout_s);
 }
 
 static bool look(const char *id, void *arg)

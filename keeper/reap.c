@@ -33,9 +33,8 @@
 #include "store/paths.h"
 #include "store/status.h"
 
-#define REAP_OVERDUE_S 90
-#define REAP_KILL_MS   5000
-#define REAP_AGAIN_MS  20
+#define REAP_KILL_MS  5000
+#define REAP_AGAIN_MS 20
 
 struct reap {
 	const struct host_config *host;
@@ -136,14 +135,12 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->here = r->by_slot || (r->run_fd >= 0 && (e->has_status || f->end || !f->ran));
 	if (e->has_deadline) {
 		struct deadline_verdict v = deadline_check(&e->deadline, &r->clock, &r->now);
-		uint32_t patience =
-			REAP_OVERDUE_S + (e->has_spec ? e->spec.host.stop_timeout_s : 0);
 
 		f->expired = v.expired;
 		f->due = deadline_is_due(&v, r->grace_s);
 		f->grace = v.confirmed && !f->due;
 		/* overdue: it had come that long ago already, by either clock; a fresh jump is the keeper's to judge */
-		f->overdue = v.confirmed && v.over_s >= patience;
+		f->overdue = deadline_is_overdue(&v, e->has_spec ? e->spec.host.stop_timeout_s : 0);
 	}
 }
 

@@ -25,9 +25,10 @@
 #define CLOCK_MAGIC	 0x4d46434bu
 #define CLOCK_VERSION	 1u
 /* The mark was ahead of the clock when the life was granted: it says nothing about this record. */
-#define CLOCK_BEHIND_S 60
-#define CLOCK_WRITE_S  60
-#define CLOCK_TRIES    100
+#define CLOCK_BEHIND_S	   60
+#define CLOCK_WRITE_S	   60
+#define CLOCK_TRIES	   100
+#define DEADLINE_OVERDUE_S 90
 /* Later than any date: a record that says so is damaged. Sums of two such times are far from overflow. */
 #define DEADLINE_NEVER_S (1ll << 40)
 
@@ -164,6 +165,11 @@ struct deadline_verdict deadline_check(const struct deadline_record *rec,
 bool deadline_is_due(const struct deadline_verdict *verdict, uint64_t grace_s)
 {
 	return verdict->confirmed && verdict->over_s >= grace_s;
+}
+
+bool deadline_is_overdue(const struct deadline_verdict *verdict, uint64_t stop_timeout_s)
+{
+	return deadline_is_due(verdict, DEADLINE_OVERDUE_S + stop_timeout_s);
 }
 
 int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec,

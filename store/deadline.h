@@ -80,6 +80,9 @@ struct deadline_verdict deadline_check(const struct deadline_record *rec,
 /* Has the time come for what an expired sandbox keeps? Else, with a grace and expired, it is in its grace. Pure. */
 bool deadline_is_due(const struct deadline_verdict *verdict, uint64_t grace_s);
 
+/* Confirmed, and so long past its date that its keeper, which has stop_timeout_s for the guest, must hang. Pure. */
+bool deadline_is_overdue(const struct deadline_verdict *verdict, uint64_t stop_timeout_s);
+
 /* Files. Reading gives ERR_NOT_FOUND when there is none. */
 int deadline_read(const struct host_config *host, const char *id, struct deadline_record *rec,
 		  struct err *err);
