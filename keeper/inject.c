@@ -3,9 +3,7 @@
 #include "keeper/inject.h"
 
 #ifdef MAYFLY_INJECT
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/deaths.h"
 #endif
@@ -53,19 +51,10 @@ unsigned inject_reap(enum inject_reap done)
 }
 
 #ifdef MAYFLY_INJECT
-static unsigned inject_armed;
-
-void inject_arm(unsigned n)
-{
-	inject_armed = n;
-}
-
 void inject_point(unsigned n)
 {
 	char name[64];
 
-	if (n == inject_armed)
-		(void)kill(getpid(), SIGKILL);
 	deaths_meet(inject_name(n, name, sizeof(name)));
 }
 

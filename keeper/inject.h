@@ -22,8 +22,7 @@ unsigned inject_renew(unsigned step, unsigned phase);	 /* phase 0 … 1 */
 unsigned inject_reap(enum inject_reap done);
 
 #ifdef MAYFLY_INJECT
-/* At point n this process ends; 0: never. The short way of tests that need no more. */
-void inject_arm(unsigned n);
+/* Point n is met: what base/deaths.h is armed with happens here. */
 void inject_point(unsigned n);
 /* The step that point n stands at, for a table of them; NULL: there is no such point. */
 const char *inject_name(unsigned n, char *buf, unsigned size);

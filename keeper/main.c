@@ -158,16 +158,6 @@ static int main_usage(const char *what)
 }
 
 #ifdef MAYFLY_INJECT
-static bool main_inject(const char *text)
-{
-	uint64_t n;
-
-	if (!text || !str_to_u64(text, inject_count(), &n))
-		return false;
-	inject_arm((unsigned)n);
-	return true;
-}
-
 static int main_name_steps(void)
 {
 	char name[64];
@@ -226,10 +216,6 @@ int main(int argc, char **argv)
 		else if (strcmp(flag, "--only") == 0 && i + 1 < argc)
 			o.only = argv[++i];
 #ifdef MAYFLY_INJECT
-		else if (strcmp(flag, "--inject") == 0 && main_inject(argv[i + 1]))
-			i++;
-		else if (strcmp(flag, "--list-steps") == 0)
-			return printf("%u\n", inject_count()) < 0;
 		else if (strcmp(flag, "--name-steps") == 0)
 			return main_name_steps();
 #endif
