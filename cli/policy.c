@@ -38,36 +38,45 @@ static void add(char *text, size_t size, const char *fmt, ...)
 	va_end(args);
 }
 
-/* As the TOML has it, cut where it is long. */
-static const char *words_text(const struct policy_words *words, char out[LIST_SIZE])
+/* A list as the TOML has it, cut where it is long. */
+static void list_begin(char out[LIST_SIZE])
 {
-	out[0] = '\0';
-	add(out, LIST_SIZE - 4, "[");
-	for (unsigned i = 0; i < words->n; i++)
-		add(out, LIST_SIZE - 4, "%s\"%s\"", i > 0 ? ", " : "", words->words[i]);
+	(void)snprintf(out, LIST_SIZE, "[");
+}
+
+static void list_add(char out[LIST_SIZE], const char *word)
+{
+	add(out, LIST_SIZE - 4, "%s\"%s\"", out[1] != '\0' ? ", " : "", word);
+}
+
+static const char *list_end(char out[LIST_SIZE])
+{
 	if (strlen(out) >= LIST_SIZE - 5)
 		(void)snprintf(out + LIST_SIZE - 8, 8, "...");
 	add(out, LIST_SIZE, "]");
 	return out;
 }
 
+static const char *words_text(const struct policy_words *words, char out[LIST_SIZE])
+{
+	list_begin(out);
+	for (unsigned i = 0; i < words->n; i++)
+		list_add(out, words->words[i]);
+	return list_end(out);
+}
+
 static const char *egress_list_text(const struct egress *egress, char out[LIST_SIZE])
 {
 	char network[EGRESS_TEXT_SIZE];
 
-	out[0] = '\0';
 	if (!egress->limited || egress->n == 0) {
-		add(out, LIST_SIZE, "\"%s\"", egress->limited ? "none" : "any");
+		(void)snprintf(out, LIST_SIZE, "\"%s\"", egress->limited ? "none" : "any");
 		return out;
 	}
-	add(out, LIST_SIZE - 4, "[");
+	list_begin(out);
 	for (unsigned i = 0; i < egress->n; i++)
-		add(out, LIST_SIZE - 4, "%s\"%s\"", i > 0 ? ", " : "",
-		    egress_text(&egress->list[i], network));
-	if (strlen(out) >= LIST_SIZE - 5)
-		(void)snprintf(out + LIST_SIZE - 8, 8, "...");
-	add(out, LIST_SIZE, "]");
-	return out;
+		list_add(out, egress_text(&egress->list[i], network));
+	return list_end(out);
 }
 
 /* ---- who ---- */
