@@ -125,8 +125,8 @@ void crew_open(struct crew *crew, const struct sink *sink)
 		crew->members[i].pidfd = -1;
 	if (pipe2(crew->said, O_CLOEXEC) < 0)
 		crew->said[0] = crew->said[1] = -1;
-	if (crew->said[0] >= 0 && fcntl(crew->said[0], F_SETFL, O_NONBLOCK) <
-					  0) { /* we hold both ends: a read would wait for ever */
+	/* we hold both ends: a read that blocks would wait for ever */
+	if (crew->said[0] >= 0 && fcntl(crew->said[0], F_SETFL, O_NONBLOCK) < 0) {
 		fd_close(&crew->said[0]);
 		fd_close(&crew->said[1]);
 	}
