@@ -294,7 +294,6 @@ void hook_finish(struct keeper *k)
 
 	if (!(k->spec.flags & SPEC_IN_UNIT))
 		return;
-	fd_close(&k->journal_fd); /* a receipt is whole already */
 	for (;;) {
 		uint64_t now = hook_now_ms();
 		bool any = false;

@@ -125,6 +125,8 @@ static int keeper_teardown(struct keeper *k, const struct err *cause, struct err
 	if (t.depth != TEARDOWN_ALL)
 		date_book(k);
 	memcpy(t.id, k->spec.id, ID_SIZE);
+	/* teardown opens its own: behind a receipt's last line nothing of ours may come */
+	fd_close(&k->journal_fd);
 	return teardown_run(&t, err);
 }
 
