@@ -76,13 +76,8 @@ static void take_event(struct receipt *receipt, const struct journal_line *line)
 		receipt->gone_s = 0;
 	} else if (strncmp(line->text, "gone ", 5) == 0) {
 		receipt->gone_s = line->at_s;
-		receipt->residue[0] = '\0';
-	} else if (strncmp(line->text, "residue ", 8) == 0) {
-		(void)str_copy(receipt->residue, sizeof(receipt->residue), line->text + 8);
-	} else if (strncmp(line->text, "ready ", 6) == 0 ||
-		   strncmp(line->text, "stopped ", 8) == 0) {
-		receipt->residue[0] = '\0';
 	}
+	journal_residue(line, receipt->residue, sizeof(receipt->residue));
 }
 
 static bool take_line(const struct journal_line *line, void *arg)

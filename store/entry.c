@@ -73,11 +73,7 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	if (line->word != JOURNAL_EVENT)
 		return true;
 	history->ready |= strncmp(line->text, "ready", 5) == 0;
-	if (strncmp(line->text, "residue ", 8) == 0)
-		(void)str_copy(history->residue, sizeof(history->residue), line->text + 8);
-	if (strncmp(line->text, "starting ", 9) == 0 || strncmp(line->text, "gone ", 5) == 0 ||
-	    strncmp(line->text, "stopped ", 8) == 0)
-		history->residue[0] = '\0';
+	journal_residue(line, history->residue, sizeof(history->residue));
 	if (strncmp(line->text, "renewed ", 8) == 0 &&
 	    journal_value(line->text, "until", until, sizeof(until)) &&
 	    str_to_instant(until, &until_s)) {

@@ -193,6 +193,17 @@ int journal_each(const char *path, bool (*visit)(const struct journal_line *line
 	return rc;
 }
 
+void journal_residue(const struct journal_line *line, char *residue, size_t size)
+{
+	if (line->word != JOURNAL_EVENT)
+		return;
+	if (strncmp(line->text, "residue ", 8) == 0)
+		(void)str_copy(residue, size, line->text + 8);
+	else if (strncmp(line->text, "starting ", 9) == 0 || strncmp(line->text, "gone ", 5) == 0 ||
+		 strncmp(line->text, "stopped ", 8) == 0)
+		residue[0] = '\0';
+}
+
 bool journal_value(const char *text, const char *key, char *out, size_t size)
 {
 	size_t key_len = strlen(key);

@@ -48,6 +48,12 @@ bool journal_parse(const char *text, size_t len, struct journal_line *line);
 int journal_each(const char *path, bool (*visit)(const struct journal_line *line, void *arg),
 		 void *arg, struct err *err);
 
+/*
+ * What the last end could not clear, "KIND: why", as told by the lines up to this one: to be called for each of them. A start, a stop
+ * and an end that is whole leave "". Pure.
+ */
+void journal_residue(const struct journal_line *line, char *residue, size_t size);
+
 /* Value of key in a fact's text ("key=value key=value"), at most size bytes with its NUL. False: no such key. Pure. */
 bool journal_value(const char *text, const char *key, char *out, size_t size);
 
