@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The mayfly authors */
-/* An echo: takes the host's connection to port 1000, connects to the host's port 2000, and on both sends back, in upper
+/* An echo: takes the host's connection to port 1000, then connects to the host's port 2000, and on both sends back, in upper
  * case, each line that it gets; a connection that the host ends is ended here too. */
 #include "tests/kvm/guest/guest.h"
 
@@ -81,9 +81,11 @@ static bool answer(void)
 {
 	bool over = in.op == OP_SHUTDOWN || in.op == OP_RST;
 
-	if (in.op == OP_REQUEST)
+	if (in.op == OP_REQUEST) {
 		transmit(in.dst_port, in.src_port, in.dst_port == 1000 ? OP_RESPONSE : OP_RST, 0);
-	else if (in.op == OP_RESPONSE)
+		if (in.dst_port == 1000) /* the host says that it listens before it connects */
+			transmit(4000, 2000, OP_REQUEST, 0);
+	} else if (in.op == OP_RESPONSE)
 		guest_check(in.src_port == 2000, "host took the connection");
 	else if (in.op == OP_RW)
 		echo();
@@ -104,7 +106,6 @@ void guest_main(void)
 	guest_queue_start(SLOT_VSOCK, 2, &event);
 	guest_device_go(SLOT_VSOCK);
 	listen_more();
-	transmit(4000, 2000, OP_REQUEST, 0);
 	while (n_over < 2) {
 		receive();
 		n_over += answer();
