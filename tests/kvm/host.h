@@ -39,8 +39,8 @@
 #define UID_BASE     1990000000u
 #define RING_BYTES   65536u
 #define DISK_BYTES   (1024u * 1024)
-#define TIMEOUT_MS   30000
-#define CASE_LIMIT_S 60
+#define TIMEOUT_MS   60000
+#define CASE_LIMIT_S 180
 #define MAC                                                                                        \
 	{                                                                                          \
 		0x02, 0x4d, 0x46, 0, 0, 1                                                          \

@@ -333,12 +333,12 @@ static int play(guest_fn *guest, int in, int out, struct err *err)
 		static char bytes[GUEST_FRAME_MAX];
 
 		(void)close(pair[0]);
-		(void)alarm(20);
+		(void)alarm(100);
 		guest(pair[1], bytes);
 		_exit(0);
 	}
 	(void)close(pair[1]);
-	(void)alarm(20);
+	(void)alarm(100);
 	rc = agent_exec(pair[0], &command, &streams, err);
 	(void)alarm(0);
 	(void)close(pair[0]);
@@ -418,7 +418,7 @@ static void test_copy_half_close(void **state)
 
 		(void)close(pair[0]);
 		(void)close(in[1]); /* else its end is never seen */
-		(void)alarm(10);
+		(void)alarm(100);
 		while ((got = read(pair[1], bytes + n, sizeof(bytes) - n)) > 0)
 			n += (size_t)got;
 		_exit(fd_write_all(pair[1], "answer", 6) < 0 || n != 4 ||
@@ -427,7 +427,7 @@ static void test_copy_half_close(void **state)
 	(void)close(pair[1]);
 	assert_int_equal(write(in[1], "ping", 4), 4);
 	(void)close(in[1]);
-	(void)alarm(10);
+	(void)alarm(100);
 	assert_int_equal(copy_both_ways(in[0], out[1], pair[0], &err), 0);
 	(void)alarm(0);
 	assert_int_equal(read(out[0], back, sizeof(back)), 6);

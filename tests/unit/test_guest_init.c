@@ -26,7 +26,7 @@
 #include "guest-init/frame.h"
 #include "guest-init/service.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 
 /* ---- configuration ---- */
 

@@ -16,8 +16,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -203,8 +206,9 @@ static bool turn_until(struct ports *p, int fd)
 
 static void test_tcp(void **state)
 {
-	uint16_t guest_port, host_port = free_port(SOCK_STREAM);
+	uint16_t guest_port;
 	int guest = listener(SOCK_STREAM, &guest_port), client, inside;
+	uint16_t host_port = free_port(SOCK_STREAM);
 	struct spec_port port = port_of(SPEC_TCP, host_port, guest_port);
 	struct ports *p = open_port(&port);
 	char buf[8];
@@ -242,13 +246,19 @@ static void test_tcp(void **state)
 /* Nobody listens in the guest: the client is told by a reset, and once somebody does, it works. */
 static void test_refused(void **state)
 {
-	uint16_t guest_port = free_port(SOCK_STREAM), host_port = free_port(SOCK_STREAM);
-	struct spec_port port = port_of(SPEC_TCP, host_port, guest_port);
-	struct ports *p = open_port(&port);
-	int client = dial(SOCK_STREAM, host_port);
+	uint16_t guest_port, host_port;
+	int held = listener(SOCK_STREAM, &guest_port); /* so that the two are not the same */
+	struct spec_port port;
+	struct ports *p;
+	int client;
 	char byte;
 
 	(void)state;
+	host_port = free_port(SOCK_STREAM);
+	fd_close(&held);
+	port = port_of(SPEC_TCP, host_port, guest_port);
+	p = open_port(&port);
+	client = dial(SOCK_STREAM, host_port);
 	assert_true(turn_until(p, client));
 	assert_int_equal(recv(client, &byte, 1, 0), -1);
 	assert_int_equal(errno, ECONNRESET);
@@ -260,8 +270,9 @@ static void test_refused(void **state)
 static void test_crowd(void **state)
 {
 	static int clients[PORTTCP_MAX + 1];
-	uint16_t guest_port, host_port = free_port(SOCK_STREAM);
+	uint16_t guest_port;
 	int guest = listener(SOCK_STREAM, &guest_port);
+	uint16_t host_port = free_port(SOCK_STREAM);
 	struct spec_port port = port_of(SPEC_TCP, host_port, guest_port);
 	struct ports *p = open_port(&port);
 	unsigned refused = 0;
@@ -287,8 +298,9 @@ static void test_crowd(void **state)
 
 static void test_udp(void **state)
 {
-	uint16_t guest_port, host_port = free_port(SOCK_DGRAM);
+	uint16_t guest_port;
 	int guest = listener(SOCK_DGRAM, &guest_port), one, two;
+	uint16_t host_port = free_port(SOCK_DGRAM);
 	struct spec_port port = port_of(SPEC_UDP, host_port, guest_port);
 	struct ports *p = open_port(&port);
 	struct sockaddr_in from[2];
@@ -457,6 +469,20 @@ static void test_address(void **state)
 	}
 }
 
+/* A network of its own, where it may have one: no port that was free a moment ago is somebody's then. */
+static void leave_network(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+		exit(1);
+	fd_close(&fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_address),
 	};
 
+	leave_network();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

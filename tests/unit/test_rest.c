@@ -7,13 +7,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cli/rest.h"
 #include "store/lock.h"
 #include "store/paths.h"
@@ -107,6 +110,24 @@ static void running(void **state)
 	(void)close(lock);
 }
 
+/* Until the parent stands before a lock of somebody's; where that can't be seen, for a while. */
+static void await_parent(void)
+{
+	char path[64], text[64] = "";
+	struct err err;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)getppid());
+	for (int i = 0; i < 3000; i++) {
+		if (fd_read_file(AT_FDCWD, path, text, sizeof(text) - 1, &err) < 0) {
+			(void)usleep(300000);
+			return;
+		}
+		if (strtol(text, NULL, 10) == SYS_fcntl)
+			return;
+		(void)usleep(10000);
+	}
+}
+
 /* Its keeper ends, and somebody is about to start it, between the look and the change. */
 static void ended_meanwhile(void **state)
 {
@@ -123,7 +144,7 @@ static void ended_meanwhile(void **state)
 		claim = lock_take(paths_run_dir(&spec.host, "claim.lock", path), LOCK_TRY, &err);
 		lock = lock_take(paths_run(&spec.host, ID, "lock", path), LOCK_TRY, &err);
 		(void)!write(ready[1], "", 1);
-		(void)usleep(300000);
+		await_parent();
 		(void)unlink(paths_run(&spec.host, ID, "status", path));
 		_exit(claim < 0 || lock < 0);
 	}

@@ -186,6 +186,7 @@ static void test_status_and_end(void **state)
 static void test_process_start(void **state)
 {
 	uint64_t own = status_process_start(getpid());
+	siginfo_t info;
 	pid_t pid;
 
 	(void)state;
@@ -194,7 +195,7 @@ static void test_process_start(void **state)
 	pid = fork();
 	if (pid == 0)
 		_exit(0);
-	(void)usleep(50000);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 	assert_int_equal(status_process_start(pid), 0); /* a zombie runs nothing */
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(status_process_start(pid), 0);

@@ -28,7 +28,7 @@
 #include "jail/spawn.h"
 
 #define UID	2147000000u /* beyond what accounts and containers use */
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 static unsigned int n_tests, n_failed;
 static char inside_path[4096];
