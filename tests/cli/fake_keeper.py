@@ -35,7 +35,7 @@ def start(ident, state_dir):
         print("fake-keeper: out of luck", file=sys.stderr)
         sys.exit(1)
     if mode == "silent":
-        time.sleep(60)
+        time.sleep(600)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     link.connect(f"{os.path.dirname(state_dir)}/run/progress/{ident}")
     link.send(record(STEP, text="tap"))
@@ -44,7 +44,7 @@ def start(ident, state_dir):
         link.send(record(STEP, text="guest\x1b[2J"))
         time.sleep(0.4)
     if mode == "stuck":
-        time.sleep(60)
+        time.sleep(600)
     if mode == "die-late":
         sys.exit(1)
     if mode == "exists":
@@ -70,7 +70,9 @@ def play_agent(stream):
     words = stream.recv(length, socket.MSG_WAITALL)[16:].split(b"\0")
     stream.sendall(struct.pack("<II", 48, 6) + b"hello\n")
     if words[2] == b"sleep":
-        time.sleep(30)
+        while stream.recv(4096):  # whatever it is told, until nobody listens
+            pass
+        return
     stream.sendall(struct.pack("<IIII", 50, 8, 7, 0))
 
 
@@ -92,6 +94,7 @@ def live(listener):
         kind = REQUEST.unpack(client.recv(REQUEST.size))[1]
         if kind == WAIT:
             waiters.append(client)
+            note("waited for")
             if mode in ends:
                 end(ends[mode])
         if kind == CONNECT:

@@ -309,7 +309,7 @@ with Site() as site:
     for name, data in [("a head from nowhere", ring(b"x", written=2**64 - 1)), ("an empty file", b""),
                        ("only a head", bytes(16)), ("a half head", bytes(5))]:
         site.write(console, data)
-        done = site.mayfly("logs", "web", timeout=20)
+        done = site.mayfly("logs", "web", timeout=60)
         tap.check(done.returncode in (0, 1) and len(done.stdout) <= 4096, f"logs of {name}: bounded", done.returncode)
     site.write(console, ring(b"x" * 4096))
     tap.check(logs_of_a_flood(site, site.path(console)), "logs of a guest that writes faster than we print come to an end")

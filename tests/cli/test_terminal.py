@@ -29,6 +29,13 @@ def next_frame(stream):
     return kind, receive(stream, length)
 
 
+def soon(condition):
+    """It comes, though perhaps only after a while."""
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 class Agent:
     """The exec service: notes what comes; play(self, stream) goes on after START."""
 
@@ -72,7 +79,7 @@ class Terminal:
     def size(self, rows, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def read_until(self, text, seconds=10):
+    def read_until(self, text, seconds=60):
         end = time.monotonic() + seconds
         while text not in self.out and time.monotonic() < end:
             if select.select([self.master], [], [], 0.1)[0]:
@@ -82,7 +89,7 @@ class Terminal:
     def keys(self, data):
         os.write(self.master, data)
 
-    def end(self, seconds=10):
+    def end(self, seconds=60):
         """Exit code; whether the terminal is as it was is in `restored`."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
@@ -164,17 +171,17 @@ with Site() as site:
             process = site.start("exec", "web", "--", "sleep", "60", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             process.stdout.read(5)
             process.send_signal(number)
-            code = process.wait(10)
+            code = process.wait(60)
         tap.check(agent.number == number and code == 128 + number,
                   f"without a terminal {signal.Signals(number).name} is the command's", (agent.frames, code))
     agent = Agent(silent)
     with Keeper(site, agent.answer):
         process = site.start("exec", "-n", "web", "--", "deaf", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         process.stdout.read(5)
-        for _ in range(3):
+        for number in (1, 2, 3):  # each once the one before has arrived: two at once would be one
             process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-        code = process.wait(10)
+            soon(lambda: number == 3 or sum(kind == SIGNAL for kind, _ in agent.frames) == number)
+        code = process.wait(60)
     tap.check(code == 130 and [f for f in agent.frames if f[0] == SIGNAL] == 2 * [(SIGNAL, struct.pack("<I", 2))] and
               (STDIN, b"") in agent.frames, "the third SIGINT in a row gives up; -n is an empty stdin", (code, agent.frames))
 
@@ -206,7 +213,7 @@ class Console:
         with stream:
             write(b"\x1b[1mlive\r\n")
             if self.deaf:
-                time.sleep(20)
+                time.sleep(100)
             while data := self.read(stream):
                 self.typed += data
                 if b"\x04" in data:
@@ -233,9 +240,10 @@ with Site() as site:
         terminal.keys(b"ls\x03")
         terminal.read_until(b"\x03]")
         terminal.size(50, 200)
-        time.sleep(0.5)
+        soon(lambda: len(guest.sizes) == 2)
         terminal.keys(b"x\x1dy")
         code = terminal.end()
+        soon(lambda: guest.typed == b"ls\x03x")
     tap.check(shown and early.index(b"Ctrl-] detaches") < early.index(b"boot\\x1b[31m") < early.index(b"login:") < early.index(b"\x1b[1mlive"),
               "console: how to leave, the backlog made harmless, then what is written now", early)
     tap.check(code == 0 and terminal.restored and guest.typed == b"ls\x03x" and b"detached from web" in terminal.out,
@@ -282,9 +290,7 @@ with Site() as site:
     guest = Console(site)
     with Keeper(site, guest.answer):
         done = site.mayfly("console", "web", stdin=b"piped\x1d\n")
-    end = time.monotonic() + 5
-    while guest.typed != b"piped\x1d\n" and time.monotonic() < end:
-        time.sleep(0.05)
+    soon(lambda: guest.typed == b"piped\x1d\n")
     tap.check(done.returncode == 0 and guest.typed == b"piped\x1d\n", "from a pipe every byte is the guest's", (done, guest.typed))
     for key in ("x", "ctrl-", "ctrl-ab", "^", "ctrl-m", "ctrl-1", ""):
         done = site.mayfly("console", "--detach-key", key, "web")
