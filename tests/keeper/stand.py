@@ -127,7 +127,7 @@ class Stand:
         self.hand("spec", all_words)
         return ident
 
-    def start(self, ident, seconds=20, foreground=True, program="mayfly-keeper", extra=()):
+    def start(self, ident, seconds=60, foreground=True, program="mayfly-keeper", extra=()):
         """Start a keeper and follow its progress to the end: (keeper's Popen, last record, steps)."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(f"{self.run}/progress/{ident}")
@@ -166,11 +166,11 @@ class Stand:
 
     def tool(self, *args, program="mayfly-keeper"):
         config = self.hand("config", self.host)
-        done = subprocess.run([f"{BUILD}/bin/{program}", *args], input=config, stdout=subprocess.PIPE, timeout=60)
+        done = subprocess.run([f"{BUILD}/bin/{program}", *args], input=config, stdout=subprocess.PIPE, timeout=120)
         out = done.stdout
         return done.returncode, [decode(out[i:i + RECORD.size]) for i in range(0, len(out), RECORD.size)]
 
-    def ask(self, ident, kind, deadline=0, port=0, force=0, who="tester", reason="because", raw=None, seconds=20,
+    def ask(self, ident, kind, deadline=0, port=0, force=0, who="tester", reason="because", raw=None, seconds=60,
             timeout=0):
         """One request; the records of its answer and the descriptor passed (or None)."""
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -196,7 +196,7 @@ class Stand:
         back = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         os.chdir(f"{self.run}/{ident}")
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        s.settimeout(20)
+        s.settimeout(60)
         os.seteuid(uid)
         try:
             s.connect("ctl.sock")
