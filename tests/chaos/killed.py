@@ -18,7 +18,7 @@ NAME = "again"
 STATE, RUN = "/var/lib/mayfly", "/run/mayfly"
 DISK = 64 << 20
 MAKE = ("--ttl", "10m", "--disk", "64M", "-p", "18080:80")
-HANG_S = 30
+HANG_S = 60
 # verbs whose death may leave a sandbox that rests until its date
 MAY_REST = {"create", "start", "stop", "renew", "renew at rest"}
 MARK = b"whose disk it is" * 32
@@ -87,7 +87,7 @@ class Place:
                 self.removed(f"{top}/mayfly/keepers")
                 self.removed(f"{top}/mayfly")
                 subprocess.run(["umount", top], check=False)
-                wait_for(lambda: self.removed(f"{top}/{ours}"), 2)
+                wait_for(lambda: self.removed(f"{top}/{ours}"), 30)
             subprocess.run(["umount", "/etc"], check=False)
             for name in os.listdir("/run"):
                 if name.startswith("etc-"):
@@ -164,7 +164,7 @@ class Place:
 
     def kill_keeper(self):
         os.kill(self.pid("keeper"), 9)
-        wait_for(lambda: not self.keeper_lives(), 5)
+        wait_for(lambda: not self.keeper_lives(), HANG_S)
 
     def state(self):
         """Of our sandbox: None where there is none."""
@@ -249,7 +249,7 @@ class Place:
 
     def expire(self):
         self.create_armed()
-        self.cli("renew", NAME, "--ttl", "1s")
+        self.cli("renew", NAME, "--ttl", "2s")  # one second could be over before the keeper hears of it
         self.begin()
         wait_for(lambda: not self.keeper_lives(), HANG_S)
 
@@ -338,7 +338,7 @@ class Place:
             self.kill_keeper()
         self.cli("destroy", "-f", NAME)
         self.cli("reap")
-        return wait_for(lambda: self.look() == self.before, 5)
+        return wait_for(lambda: self.look() == self.before, 30)
 
     def case(self, verb, point, victims):
         self.wrong, self.armed = [], f"{victims} {point}"

@@ -129,7 +129,7 @@ class Command:
     def first(self, word):
         return next((line for line in self.lines if line[0] == word), None)
 
-    def code(self, seconds=25):
+    def code(self, seconds=60):
         """Its exit code; negative: the signal; None: it hangs."""
         if not self.fault:
             try:
@@ -196,7 +196,7 @@ class World:
         """The whole host, as lines."""
         return set(subprocess.run(INVENTORY, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines())
 
-    def difference(self, base, seconds=1.0):
+    def difference(self, base, seconds=10.0):
         """What is new or missing, once it has settled."""
         end = time.monotonic() + seconds
         while True:
@@ -224,7 +224,7 @@ class World:
         """After a leak: the next case begins with a clean host, or we give up."""
         for pid in processes("mayfly", "mayfly-keeper", "mayfly-vmm"):
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not processes("mayfly", "mayfly-keeper", "mayfly-vmm"), 5)
+        wait_for(lambda: not processes("mayfly", "mayfly-keeper", "mayfly-vmm"), 30)
         self.age_spool()
         self.plain("reap")
         self.plain("host", "up", codes=(0, 1))  # its directories too
