@@ -44,7 +44,7 @@ def wait_for(what, seconds, condition):
         time.sleep(0.05)
 
 
-def run(*command, check=False, timeout=120, **kwargs):
+def run(*command, check=False, timeout=300, **kwargs):
     result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, **kwargs)
     if check and result.returncode != 0:
         raise Failed(f"{' '.join(command)}: exit code {result.returncode}: {result.stderr.strip()} {result.stdout.strip()}")
@@ -110,7 +110,7 @@ class Inventory:
     def new(self):
         return sorted(self.look() - self.before)
 
-    def expect_nothing(self, seconds=5, but=()):
+    def expect_nothing(self, seconds=30, but=()):
         """Nothing is new and nothing is missing, within some seconds; `but` lists kinds that may differ."""
         def difference():
             now = self.look()

@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-from harness import BIN, expect
+from harness import BIN, Failed, expect
 
 
 class Terminal:
@@ -36,7 +36,7 @@ class Terminal:
         if select.select([self.master], [], [], seconds)[0]:
             self.out += os.read(self.master, 65536)
 
-    def expect(self, text, seconds=20):
+    def expect(self, text, seconds=60):
         """What was shown up to and with this text; it is forgotten."""
         end = time.monotonic() + seconds
         while text not in self.out:
@@ -45,7 +45,19 @@ class Terminal:
         shown, self.out = self.out[:self.out.index(text) + len(text)], self.out[self.out.index(text) + len(text):]
         return shown
 
-    def end(self, seconds=20):
+    def interrupt(self, words, wanted):
+        """^C, and words for the shell that wanted answers: again if need be, for one that comes while a shell starts its
+        command can be the shell's to lose."""
+        for last in [False] * 9 + [True]:
+            self.keys(b"\x03")
+            self.keys(words)
+            try:
+                return self.expect(wanted, 6)
+            except Failed:
+                if last:
+                    raise
+
+    def end(self, seconds=60):
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             self.read_some(0.05)
