@@ -135,7 +135,7 @@ static bool doze(sem_t *sem)
 	struct timespec end;
 
 	BUG_ON(clock_gettime(CLOCK_REALTIME, &end) < 0);
-	end.tv_sec += 20;
+	end.tv_sec += 100;
 	while (sem_timedwait(sem, &end) < 0) {
 		if (errno != EINTR)
 			return false;
