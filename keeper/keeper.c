@@ -130,15 +130,6 @@ static int keeper_teardown(struct keeper *k, const struct err *cause, struct err
 	return teardown_run(&t, err);
 }
 
-/* Until here its death left a stopped sandbox; from here on it is that of one that ran. */
-static void keeper_runs_again(struct keeper *k)
-{
-	struct err err;
-
-	if (status_forget_end(&k->spec.host, k->spec.id, &err) < 0)
-		log_warning("%s: %s", k->spec.name, err.text);
-}
-
 static int keeper_live(struct keeper *k)
 {
 	struct err cause = { 0 }, residue = { 0 };
@@ -149,8 +140,6 @@ static int keeper_live(struct keeper *k)
 	rc = life_open(k, &cause);
 	if (rc == 0)
 		rc = bringup_run(k, &cause);
-	if (rc == 0 && k->again)
-		keeper_runs_again(k);
 	if (rc == 0)
 		life_stay(k, LIFE_RUNNING, 0);
 	if (rc == 0)

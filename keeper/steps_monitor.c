@@ -218,6 +218,18 @@ int steps_privileges(struct keeper *k, struct err *err)
 	return privileges_drop(err);
 }
 
+/*
+ * Until here its death left a stopped sandbox; from here on it is that of one that ran. Before anybody is told: who kills it
+ * once it is ready must not find how its last run ended.
+ */
+static void steps_forget_end(struct keeper *k)
+{
+	struct err err;
+
+	if (k->again && status_forget_end(&k->spec.host, k->spec.id, &err) < 0)
+		log_warning("%s: %s", k->spec.name, err.text);
+}
+
 int steps_running(struct keeper *k, struct err *err)
 {
 	k->status.phase = STATUS_RUNNING;
@@ -226,6 +238,7 @@ int steps_running(struct keeper *k, struct err *err)
 	    journal_event(k->journal_fd, err, "ready slot=%u monitor=%d", k->slot,
 			  (int)k->child.pid) < 0)
 		return -1;
+	steps_forget_end(k);
 	marks_note(&k->spec.host, k->spec.id, k->status.ready_at_s);
 	notice_recall(k);
 	k->live = true;
