@@ -287,14 +287,18 @@ int link_tap_count(struct err *err)
 
 /* ---- clashes ---- */
 
-/* The name of the interface a route goes out of; false when it is one of mayfly's taps. */
+/*
+ * The name of the interface a route goes out of; false when it is one of mayfly's taps, or one that has gone since the routes
+ * were listed (as that of a neighbour which ends), and its routes with it.
+ */
 static bool leaves_by(struct rtnl_route *route, char name[IFNAMSIZ])
 {
 	struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+	int index = hop ? rtnl_route_nh_get_ifindex(hop) : 0;
 
 	(void)snprintf(name, IFNAMSIZ, "-");
-	if (hop && rtnl_route_nh_get_ifindex(hop) > 0)
-		(void)if_indextoname((unsigned int)rtnl_route_nh_get_ifindex(hop), name);
+	if (index > 0 && !if_indextoname((unsigned int)index, name))
+		return false;
 	return strncmp(name, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) != 0;
 }
 

@@ -49,6 +49,30 @@ def alone():
     return "", ""
 
 
+def removed(path):
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass
+    return not os.path.exists(path)
+
+
+def rejoin(cgroup):
+    """What alone() did is undone; cgroup is its answer."""
+    if not cgroup:
+        return
+    top, ours = cgroup
+    if top:
+        removed(f"{top}/mayfly/keepers")
+        removed(f"{top}/mayfly")
+        subprocess.run(["umount", top], check=False)
+        wait_for(lambda: removed(f"{top}/{ours}"), 30)
+    subprocess.run(["umount", "/etc"], check=False)
+    for name in os.listdir("/run"):
+        if name.startswith("etc-"):
+            shutil.rmtree(f"/run/{name}", ignore_errors=True)
+
+
 class Place:
     def __init__(self, within, linux):
         self.within, self.linux = within, linux
@@ -81,25 +105,7 @@ class Place:
         self.cli("reap")
         self.cli("host", "down", "--force")
         shutil.rmtree(self.dir, ignore_errors=True)
-        if self.cgroup:
-            top, ours = self.cgroup
-            if top:
-                self.removed(f"{top}/mayfly/keepers")
-                self.removed(f"{top}/mayfly")
-                subprocess.run(["umount", top], check=False)
-                wait_for(lambda: self.removed(f"{top}/{ours}"), 30)
-            subprocess.run(["umount", "/etc"], check=False)
-            for name in os.listdir("/run"):
-                if name.startswith("etc-"):
-                    shutil.rmtree(f"/run/{name}", ignore_errors=True)
-
-    @staticmethod
-    def removed(path):
-        try:
-            os.rmdir(path)
-        except OSError:
-            pass
-        return not os.path.exists(path)
+        rejoin(self.cgroup)
 
     # ---- commands ----
 
