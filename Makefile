@@ -7,7 +7,7 @@
 # make lines    how many lines the monitor has, file by file
 # make fuzz-run a minute of fuzzing for each target, then what the corpora reach
 # make bench    mayfly beside QEMU microvm
-# make chaos    kill and fault matrices, hours long
+# make chaos    kill and fault matrices, storms and cycles, hours long
 # make install  copy programs, guest and units to PREFIX (/usr) below DESTDIR; make uninstall takes them away
 # make deb      the Debian package, build/deb/mayfly_*.deb
 #
@@ -307,6 +307,8 @@ chaos: root deps
 	$(Q)tests/chaos/kills --lab --json tests/chaos/results/kills-lab.json
 	$(Q)tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json
 	$(Q)tests/support/apart tests/chaos/storm
+	$(Q)tests/chaos/cycles --json tests/chaos/results/cycles.json
+	$(Q)tests/chaos/cycles --lab --json tests/chaos/results/cycles-lab.json
 
 .PHONY: man
 man: $(BIN)/mayfly
