@@ -22,6 +22,10 @@ STATE, RUN = "/var/lib/mayfly", "/run/mayfly"
 KEPT = [f"{STATE}/{name}" for name in ("receipts", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal")]
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 OBJECTS = 0.5  # a cycle
+# These follow what processes run, and with how many files open: ours, which are counted exactly, and where the machine isn't ours
+# alone everybody's. There they are told and not judged; in the lab they are judged.
+EVERYBODYS = ("slab vm_area_struct", "slab anon_vma", "slab anon_vma_chain", "slab maple_node", "slab filp", "slab lsm_file_cache",
+              "memory PageTables", "open files")
 # kB a cycle: half of a stack, half of a page for each CPU; slabs' own pages are worth no more than the slabs are: a slab of eight
 # pages that is begun shows in it as a whole
 MEMORY = {"KernelStack": 8, "Percpu": 2, "PageTables": 4, "SUnreclaim": 8}
@@ -168,11 +172,11 @@ def archive():
     return count
 
 
-def shrink(lab):
+def shrink():
     """What is only cached goes: reclaimable objects, and slabs that a CPU keeps for itself."""
     os.sync()
     with open("/proc/sys/vm/drop_caches", "w") as f:
-        f.write("3" if lab else "2")
+        f.write("3")
     try:
         names = os.listdir("/sys/kernel/slab")
     except OSError:
@@ -202,8 +206,9 @@ def kernel():
     return found
 
 
-def bound(name):
-    return MEMORY.get(name.removeprefix("memory "), OBJECTS)
+def bound(name, alone=True):
+    """In objects or kB a cycle; alone: is nobody else on the machine?"""
+    return float("inf") if name in EVERYBODYS and not alone else MEMORY.get(name.removeprefix("memory "), OBJECTS)
 
 
 def slope(cycles, values):

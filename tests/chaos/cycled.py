@@ -181,7 +181,7 @@ class Place:
             time.sleep(0.2)
 
     def kernel(self):
-        ct.shrink(self.cgroup is None)
+        ct.shrink()
         return ct.kernel()
 
 
