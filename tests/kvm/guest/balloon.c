@@ -8,7 +8,6 @@
 #define PAGE	    4096u
 #define N_PAGES	    4u
 #define F_REPORTING (1u << 5)
-#define NEEDS_RESET 64u
 
 static struct guest_queue queues[3], clean;
 static uint8_t pages[N_PAGES * PAGE] __attribute__((aligned(4096)));
@@ -71,8 +70,9 @@ static void check_pages(void)
 static void check_refused(uint32_t pfn, const char *what)
 {
 	pfns[0] = pfn;
-	guest_check(!offer(0, pfns, 4, false) && (guest_status(SLOT_BALLOON) & NEEDS_RESET) != 0,
-		    what);
+	guest_queue_add(&queues[0], pfns, 4, false);
+	guest_queue_offer(&queues[0]);
+	guest_check(guest_stops(SLOT_BALLOON) && queues[0].used.idx == queues[0].seen, what);
 	start();
 }
 

@@ -14,7 +14,11 @@
 #define DESC_NEXT  1
 #define DESC_WRITE 2
 
-#define SPINS 400000u
+#define NEEDS_RESET 64
+
+/* Of the time stamp counter's: most of a minute. The host's threads may have other work than this guest's. */
+#define PATIENCE (1ull << 37)
+#define SPINS	 1000u /* between two looks at it */
 
 static struct guest_queue console_rx, console_tx;
 extern uint32_t guest_n_irqs;
@@ -111,14 +115,37 @@ void guest_queue_offer(struct guest_queue *q)
 	guest_queue_again(q);
 }
 
+static uint64_t now(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
 int32_t guest_queue_wait(struct guest_queue *q)
 {
-	for (uint32_t i = 0; i < SPINS; i++) {
-		if (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->seen)
-			return (int32_t)q->used.ring[q->seen++ % GUEST_RING].len;
-		__asm__ volatile("pause");
-	}
+	const uint64_t begun = now();
+
+	do {
+		for (uint32_t i = 0; i < SPINS; i++) {
+			if (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->seen)
+				return (int32_t)q->used.ring[q->seen++ % GUEST_RING].len;
+			__asm__ volatile("pause");
+		}
+	} while (now() - begun < PATIENCE);
 	return -1;
+}
+
+bool guest_stops(enum guest_slot slot)
+{
+	const uint64_t begun = now();
+
+	do {
+		if (guest_status(slot) & NEEDS_RESET)
+			return true;
+	} while (now() - begun < PATIENCE);
+	return false;
 }
 
 void guest_console_start(void)

@@ -63,13 +63,14 @@ bool guest_device_start(enum guest_slot slot, uint32_t device_id, uint32_t featu
 #define NET_FEATURES (1u << 5 | 1u << 1 | 1u << 7 | 1u << 8)
 void guest_device_go(enum guest_slot slot); /* DRIVER_OK */
 uint32_t guest_status(enum guest_slot slot);
+bool guest_stops(enum guest_slot slot); /* DEVICE_NEEDS_RESET, be it late */
 
 void guest_queue_start(enum guest_slot slot, uint32_t index, struct guest_queue *q);
 /* Build a chain from buffer to buffer, then offer it. The first buffer is descriptor 0. */
 void guest_queue_add(struct guest_queue *q, const void *buf, uint32_t len, bool writable);
 void guest_queue_offer(struct guest_queue *q);
 void guest_queue_again(struct guest_queue *q); /* the same chain once more, once it has come back */
-/* Wait for the chain; bytes written by the device, -1 when it doesn't come back. */
+/* Wait for the chain, be it late; bytes written by the device, -1 when it doesn't come back. */
 int32_t guest_queue_wait(struct guest_queue *q);
 
 /* The console. */

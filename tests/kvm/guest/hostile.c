@@ -6,9 +6,8 @@
 
 #include <linux/virtio_mmio.h>
 
-#define NEEDS_RESET 64u
-#define NEXT	    1
-#define INDIRECT    4
+#define NEXT	 1
+#define INDIRECT 4
 
 static struct guest_queue queue, clean;
 static uint8_t bytes[16];
@@ -20,15 +19,6 @@ static void start(struct guest_queue *q)
 		guest_end();
 	guest_queue_start(SLOT_RNG, 0, q);
 	guest_device_go(SLOT_RNG);
-}
-
-static bool stops(void)
-{
-	for (uint32_t i = 0; i < 20000; i++) {
-		if (guest_status(SLOT_RNG) & NEEDS_RESET)
-			return true;
-	}
-	return false;
 }
 
 static bool works(void)
@@ -87,7 +77,7 @@ static void try_one(void (*break_it)(void), const char *what)
 	} else {
 		guest_queue_offer(&queue);
 	}
-	guest_check(stops(), what);
+	guest_check(guest_stops(SLOT_RNG), what);
 	guest_check(works(), "works again");
 }
 

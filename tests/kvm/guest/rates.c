@@ -16,16 +16,6 @@ static struct {
 	uint64_t sector;
 } header;
 
-/* Longer than a rate may make it wait. */
-static int32_t wait(struct guest_queue *q)
-{
-	int32_t len = -1;
-
-	for (uint32_t i = 0; i < 2000 && len < 0; i++)
-		len = guest_queue_wait(q);
-	return len;
-}
-
 static bool send_all(void)
 {
 	guest_queue_add(&tx, out, sizeof(out), false);
@@ -34,7 +24,7 @@ static bool send_all(void)
 			guest_queue_offer(&tx);
 		else
 			guest_queue_again(&tx);
-		if (wait(&tx) < 0)
+		if (guest_queue_wait(&tx) < 0)
 			return false;
 	}
 	return true;
@@ -43,7 +33,7 @@ static bool send_all(void)
 static bool receive_all(void)
 {
 	for (uint32_t n = 0; n < N;) {
-		if (wait(&rx) < 0)
+		if (guest_queue_wait(&rx) < 0)
 			return false;
 		n += in[HDR + 12] == 0x88 && in[HDR + 13] == 0xb5;
 		guest_queue_again(&rx);
@@ -61,7 +51,7 @@ static bool read_all(void)
 			guest_queue_offer(&disk);
 		else
 			guest_queue_again(&disk);
-		if (wait(&disk) < 0 || status != 0)
+		if (guest_queue_wait(&disk) < 0 || status != 0)
 			return false;
 	}
 	return true;
