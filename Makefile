@@ -306,9 +306,10 @@ chaos: root deps
 	$(Q)tests/chaos/kills --json tests/chaos/results/kills.json
 	$(Q)tests/chaos/kills --lab --json tests/chaos/results/kills-lab.json
 	$(Q)tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json
-	$(Q)tests/support/apart tests/chaos/storm
 	$(Q)tests/chaos/cycles --json tests/chaos/results/cycles.json
 	$(Q)tests/chaos/cycles --lab --json tests/chaos/results/cycles-lab.json
+	$(Q)tests/chaos/storm --json tests/chaos/results/storm.json
+	$(Q)tests/chaos/storm --lab --json tests/chaos/results/storm-lab.json
 
 .PHONY: man
 man: $(BIN)/mayfly
