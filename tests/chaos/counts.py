@@ -10,6 +10,7 @@ Two kinds, judged apart:
   value from the first to the last third of them are above a bound a cycle. A leak trips both; somebody else's load, which comes
   and goes, one of them at most. The bound is half an object a cycle: one object a cycle is above it, and one every second cycle.
 """
+import glob
 import json
 import os
 import re
@@ -22,6 +23,7 @@ STATE, RUN = "/var/lib/mayfly", "/run/mayfly"
 KEPT = [f"{STATE}/{name}" for name in ("receipts", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal")]
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 OBJECTS = 0.5  # a cycle
+LOOKS = 3
 # These follow what processes run, and with how many files open: ours, which are counted exactly, and where the machine isn't ours
 # alone everybody's. There they are told and not judged; in the lab they are judged.
 EVERYBODYS = ("slab vm_area_struct", "slab anon_vma", "slab anon_vma_chain", "slab maple_node", "slab filp", "slab lsm_file_cache",
@@ -37,6 +39,15 @@ def read(path):
             return f.read()
     except OSError:
         return ""
+
+
+def write(path, text):
+    """Not every host lets us."""
+    try:
+        with open(path, "w") as f:
+            f.write(text)
+    except OSError:
+        pass
 
 
 def pids():
@@ -175,23 +186,22 @@ def archive():
 def shrink():
     """What is only cached goes: reclaimable objects, and slabs that a CPU keeps for itself."""
     os.sync()
-    with open("/proc/sys/vm/drop_caches", "w") as f:
-        f.write("3")
-    try:
-        names = os.listdir("/sys/kernel/slab")
-    except OSError:
-        return
-    for name in names:
-        try:
-            if not os.path.islink(f"/sys/kernel/slab/{name}"):
-                with open(f"/sys/kernel/slab/{name}/shrink", "w") as f:
-                    f.write("1")
-        except OSError:
-            pass
+    for path in glob.glob("/sys/kernel/slab/*/shrink"):
+        if not os.path.islink(os.path.dirname(path)):
+            write(path, "1")
+    write("/proc/sys/vm/drop_caches", "3")  # last: the walk through /sys leaves thousands itself
 
 
 def kernel():
-    """The whole kernel's: {name: number}."""
+    """The whole kernel's, the least of three looks: what is freed a little later isn't there in one of them. {name: number}"""
+    looks = []
+    for _ in range(LOOKS):
+        shrink()
+        looks.append(look_at_kernel())
+    return {name: min(look.get(name, 0) for look in looks) for name in looks[0]}
+
+
+def look_at_kernel():
     found = {"open files": int(read("/proc/sys/fs/file-nr").split()[0])}
     for line in read("/proc/meminfo").splitlines():
         name, value = line.split()[:2]
