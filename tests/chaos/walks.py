@@ -81,7 +81,6 @@ LIVE = {
 }
 POINTS += [("live", verb, {verb}) for verb in LIVE]
 SECONDS = 60
-ALONE_S = 10  # a busy host takes its time over its own work too
 
 
 class Told:
@@ -124,10 +123,10 @@ class Walk:
         """No keeper lives: soon no network and no monitor are there, without anybody's help (nobody reaps here)."""
         if wd.processes("mayfly-keeper"):
             return
-        wd.wait_for(lambda: not wd.links() and not wd.processes("mayfly-vmm") and not wd.tables(), ALONE_S)
+        wd.wait_for(lambda: not wd.links() and not wd.processes("mayfly-vmm") and not wd.tables(), wd.within_s)
         left = wd.links() + wd.tables() + [f"monitor {pid}" for pid in wd.processes("mayfly-vmm")]
         if left and not wd.processes("mayfly-keeper"):
-            self.say(f"still there {ALONE_S} s after the keeper's end: {left}")
+            self.say(f"still there {wd.within_s:g} s after the keeper's end: {left}")
 
     def judge(self, verb, code):
         """Exit code and words of the command that met the fault."""

@@ -18,6 +18,7 @@ STATE, RUN, STAND = "/var/lib/mayfly", "/run/mayfly", "/tmp/stand"
 KEPT = [f"{STATE}/{name}" for name in ("receipts", "clock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal")]
 INVENTORY = [f"{BUILD}/bin/mayfly-inventory"] + [word for path in KEPT for word in ("--except", path)]
 CLONE_NEWCGROUP = 0x02000000
+within_s = 1.0  # what goes with nobody's help has gone by then (faults --within)
 # a cpio archive without a file in it, and what an erofs image begins with: the micro-guest reads neither
 INITRD = b"070701" + b"0" * 40 + b"1" + b"0" * 47 + b"0000000B" + b"0" * 8 + b"TRAILER!!!\0\0\0\0"
 IMAGE = b"\0" * 1024 + b"\xe2\xe1\xf5\xe0" + b"\0" * 3068
@@ -196,9 +197,9 @@ class World:
         """The whole host, as lines."""
         return set(subprocess.run(INVENTORY, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines())
 
-    def difference(self, base, seconds=10.0):
+    def difference(self, base):
         """What is new or missing, once it has settled."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + within_s
         while True:
             now = self.look()
             found = [f"+ {line}" for line in sorted(now - base)] + [f"- {line}" for line in sorted(base - now)]
