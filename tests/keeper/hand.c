@@ -127,6 +127,8 @@ static bool set(const char *key, const char *value)
 		spec.host.cgroup_required = 1;
 	else if (strcmp(key, "slots") == 0)
 		spec.host.slot_count = (uint32_t)atoi(value);
+	else if (strcmp(key, "pool4_prefix") == 0)
+		spec.host.pool4_prefix = (uint32_t)atoi(value);
 	else if (strcmp(key, "uid_base") == 0)
 		spec.host.uid_base = (uint32_t)strtoul(value, NULL, 10);
 	else if (strcmp(key, "publish") == 0)
