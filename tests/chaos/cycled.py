@@ -75,6 +75,7 @@ class Place:
             self.mayfly("destroy", "-f", name, codes=range(256))
         self.mayfly("reap", codes=range(256))
         self.mayfly("host", "down", "--force", codes=range(256))
+        os.makedirs(STATE, exist_ok=True)  # whose it was before; without a receipt in it host down takes it along
         if self.linux:
             subprocess.run(["ip", "netns", "del", "mf-internet"], check=False)
             subprocess.run(["ip", "link", "del", "up0"], stderr=subprocess.DEVNULL, check=False)
