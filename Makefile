@@ -303,13 +303,15 @@ bench: root deps
 .PHONY: chaos
 chaos: root deps
 	$(Q)$(MAKE) --no-print-directory all guest tools
-	$(Q)tests/chaos/kills --json tests/chaos/results/kills.json
-	$(Q)tests/chaos/kills --lab --json tests/chaos/results/kills-lab.json
-	$(Q)tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json
-	$(Q)tests/chaos/cycles --json tests/chaos/results/cycles.json
-	$(Q)tests/chaos/cycles --lab --json tests/chaos/results/cycles-lab.json
-	$(Q)tests/chaos/storm --json tests/chaos/results/storm.json
-	$(Q)tests/chaos/storm --lab --json tests/chaos/results/storm-lab.json
+	$(Q)code=0; \
+	tests/chaos/kills --json tests/chaos/results/kills.json || code=1; \
+	tests/chaos/kills --lab --json tests/chaos/results/kills-lab.json || code=1; \
+	tests/chaos/faults --cases $(B)/chaos/faults.jsonl --json tests/chaos/results/faults.json || code=1; \
+	tests/chaos/cycles --json tests/chaos/results/cycles.json || code=1; \
+	tests/chaos/cycles --lab --json tests/chaos/results/cycles-lab.json || code=1; \
+	tests/chaos/storm --json tests/chaos/results/storm.json || code=1; \
+	tests/chaos/storm --lab --json tests/chaos/results/storm-lab.json || code=1; \
+	exit $$code
 
 .PHONY: man
 man: $(BIN)/mayfly
