@@ -22,6 +22,7 @@
 #define CACHE_SLOTS   32
 #define CACHE_FILE    "digests"
 #define RACY_S	      2
+#define READINGS      3
 #define CHUNK	      ((size_t)256 * 1024)
 
 /* All that tells a file's content from another's without reading it. */
@@ -146,31 +147,48 @@ static int hash(int fd, const char *path, uint8_t digest[SPEC_DIGEST_SIZE], stru
 	return 0;
 }
 
+/*
+ * Read until the file is the same behind a reading as before it; *found is what it was when this was called, and then what was
+ * read. settled: may it be remembered? A new name (a hard link) changes an identity too, so the first change is no error yet.
+ */
+static int hash_unchanged(int fd, const char *path, struct identity *found, bool *settled,
+			  uint8_t digest[SPEC_DIGEST_SIZE], struct err *err)
+{
+	struct identity after = { 0 };
+
+	for (int i = 0; i < READINGS; i++) {
+		*settled = is_settled(found);
+		if (hash(fd, path, digest, err) < 0 || identify(fd, path, &after, err) < 0)
+			return -1;
+		if (same(found, &after))
+			return 0;
+		*found = after;
+	}
+	return err_set(err, ERR_FAILED, "%s changes while it is read: try again", path);
+}
+
 int digest_of(const struct host_config *host, int fd, const char *path,
 	      uint8_t digest[SPEC_DIGEST_SIZE], struct err *err)
 {
 	static struct cache cache;
 	const struct remembered *known;
-	struct identity before = { 0 }, after = { 0 };
+	struct identity found = { 0 };
 	struct deadline_now now;
 	bool settled;
 
 	static_assert(br_sha256_SIZE == SPEC_DIGEST_SIZE, "SHA-256");
-	if (deadline_now(&now, err) < 0 || identify(fd, path, &before, err) < 0)
+	if (deadline_now(&now, err) < 0 || identify(fd, path, &found, err) < 0)
 		return -1;
 	load(host, &now, &cache);
-	known = recall(&cache, &before);
+	known = recall(&cache, &found);
 	if (known != NULL) {
 		memcpy(digest, known->digest, SPEC_DIGEST_SIZE);
 		return 0;
 	}
-	settled = is_settled(&before);
-	if (hash(fd, path, digest, err) < 0 || identify(fd, path, &after, err) < 0)
+	if (hash_unchanged(fd, path, &found, &settled, digest, err) < 0)
 		return -1;
-	if (!same(&before, &after))
-		return err_set(err, ERR_FAILED, "%s changes while it is read: try again", path);
 	if (settled)
-		store(host, &cache, &before, digest);
+		store(host, &cache, &found, digest);
 	return 0;
 }
 

@@ -89,6 +89,22 @@ with Site() as site:
         tap.check(done.returncode == wanted and one_line(done.stderr) and says in done.stderr, f"{' '.join(words)}: refused", done)
 
 
+def relinked(site, times):
+    """A dry run, while whose reading the image gets another name, so often."""
+    path = site.path("image")
+    process = site.start("create", "web", "--ttl", "1h", "--dry-run", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    seen, done = 0, 0
+    while done < times and process.poll() is None:
+        with open(f"/proc/{process.pid}/io") as file:
+            read = int(file.readline().split()[1])
+        if read > seen + (8 << 20):  # some turns of a loop into the next reading, or on in this one
+            os.link(path, f"{path}.2")
+            os.unlink(f"{path}.2")
+            seen, done = read, done + 1
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err, done
+
+
 def reads(site):
     """How many bytes of the image a dry run reads."""
     trace = site.path("trace")
@@ -128,4 +144,11 @@ with Site() as site:
         tap.check(reads(site) > size, f"a memory that is {name} is not believed")
         os.chmod(cache, 0o600)
         os.chown(cache, 0, 0)
+    with open(path, "ab") as file:
+        file.truncate(256 << 20)
+    code, err, done = relinked(site, 1)
+    tap.check(code == 0 and done == 1, "a file that gets another name while it is read is read once more", (code, err, done))
+    code, err, done = relinked(site, 10000)
+    tap.check(code == 1 and one_line(err) and b"changes while it is read: try again" in err,
+              "one that changes all the time is refused", (code, err, done))
 tap.end()
