@@ -60,9 +60,8 @@ static void reap_spool_socket(const struct reap_spool *r, int dir, const char *i
 		(void)unlink(fresh);
 		(void)unlink(path);
 	}
-	if (!r->dry_run)
-		(void)unlinkat(dir, id, 0);
-	reap_spool_say(r, id, "a start that nobody waits for");
+	if (r->dry_run || unlinkat(dir, id, 0) == 0) /* else its listener took it away just now */
+		reap_spool_say(r, id, "a start that nobody waits for");
 }
 
 /* The link of a name that leads nowhere: made under claim.lock by who has a spec there, or another is made in its place. */

@@ -153,8 +153,8 @@ class Stand:
             conn.close()
         except OSError:
             pass
+        os.unlink(f"{self.run}/progress/{ident}")  # first, as the CLI does: a name without a listener is a reap's to remove
         listener.close()
-        os.unlink(f"{self.run}/progress/{ident}")
         return keeper, last, steps
 
     def create(self, name, **words):
