@@ -13,11 +13,12 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, f"{HERE}/../support"]
+sys.path[:0] = [HERE, f"{HERE}/../support", f"{HERE}/../keeper"]
 import counts as ct
 from counts import RUN, STATE
 from harness import BIN, TREE
 from killed import alone, rejoin, wait_for
+from stand import alive  # until its descriptors are gone; its command line goes long before
 
 BOUND_S = 60  # for what a command or an end may take; the lab is slow
 QUIET_S = 60  # at most
@@ -43,11 +44,6 @@ REASON = {"destroy": "destroyed", "expiry": "expired", "keeper killed, reap": "k
 
 class Wrong(Exception):
     pass
-
-
-def alive(pid):
-    """Also while it is on its way out: its command line goes long before its descriptors do."""
-    return ct.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
 class Place:
