@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 
 typedef void process_fn(struct inventory *inventory, const char *pid);
 
@@ -20,15 +21,16 @@ static int each_process(struct inventory *inventory, process_fn *look, struct er
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
+	int r;
 
 	if (proc == NULL)
 		return err_sys(err, "/proc");
-	while ((entry = readdir(proc)) != NULL) {
+	while ((r = dir_next(proc, &entry, err)) > 0) {
 		if (isdigit((unsigned char)entry->d_name[0]))
 			look(inventory, entry->d_name);
 	}
 	(void)closedir(proc);
-	return 0;
+	return r;
 }
 
 /* comm, flags and starttime of /proc/PID/stat; false when the process is gone or a kernel thread. */

@@ -147,13 +147,18 @@ int cgroup_find(char path[CGROUP_PATH_SIZE], struct err *err)
 	char line[4096];
 	const char *point;
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	bool found = false;
+	bool found = false, unread;
 
 	if (!file)
 		return err_sys(err, "/proc/self/mountinfo");
 	while (!found && fgets(line, sizeof(line), file))
 		found = parse_mount(line, &point) && str_copy(path, CGROUP_PATH_SIZE, point);
+	unread = ferror(file) != 0;
+	if (unread)
+		(void)err_sys(err, "/proc/self/mountinfo");
 	(void)fclose(file);
+	if (unread)
+		return -1;
 	if (!found)
 		return err_set(
 			err, ERR_FAILED,

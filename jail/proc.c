@@ -3,7 +3,6 @@
 #include "jail/proc.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/fd.h"
 
 #define STAT_MAX   1024
@@ -70,13 +70,20 @@ int proc_start_time(pid_t pid, uint64_t *start_time, struct err *err)
 	return 0;
 }
 
-bool proc_is_alive(pid_t pid, uint64_t start_time)
+int proc_alive(pid_t pid, uint64_t start_time, struct err *err)
 {
 	struct stat_line line;
-	struct err err;
 
-	return read_stat(pid, &line, &err) == 0 && line.start_time == start_time &&
-	       line.state != 'Z' && line.state != 'X';
+	if (read_stat(pid, &line, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	return line.start_time == start_time && line.state != 'Z' && line.state != 'X';
+}
+
+bool proc_is_alive(pid_t pid, uint64_t start_time)
+{
+	struct err ignored;
+
+	return proc_alive(pid, start_time, &ignored) == 1;
 }
 
 struct uid_range {
@@ -127,11 +134,11 @@ int proc_each_of_uids(uint32_t first, uint32_t n, bool (*visit)(pid_t pid, uint3
 	const struct dirent *entry;
 	uint32_t uid = 0;
 	bool more = true;
-	int found = 0;
+	int found = 0, r = 0;
 
 	if (!dir)
 		return err_sys(err, "/proc");
-	while (found >= 0 && more && (entry = readdir(dir))) {
+	while (found >= 0 && more && (r = dir_next(dir, &entry, err)) > 0) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		found = has_uid(entry->d_name, &range, &uid, err);
@@ -139,7 +146,7 @@ int proc_each_of_uids(uint32_t first, uint32_t n, bool (*visit)(pid_t pid, uint3
 			more = visit((pid_t)atoi(entry->d_name), uid, arg);
 	}
 	(void)closedir(dir);
-	return found < 0 ? -1 : 0;
+	return found < 0 || r < 0 ? -1 : 0;
 }
 
 static bool take_pid(pid_t pid, uint32_t uid, void *arg)

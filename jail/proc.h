@@ -14,7 +14,10 @@
 /* Start time of a process in clock ticks since boot (proc(5), stat field 22). 0, or -1 with err (ERR_NOT_FOUND: gone). */
 int proc_start_time(pid_t pid, uint64_t *start_time, struct err *err);
 
-/* Is it still that process, and not a zombie? */
+/* Is it still that process, and not a zombie? 1, 0, or -1 with err where that can't be told. */
+int proc_alive(pid_t pid, uint64_t start_time, struct err *err);
+
+/* Likewise, for who does nothing about one of which that can't be told. */
 bool proc_is_alive(pid_t pid, uint64_t start_time);
 
 /* Does any process but a zombie have this uid (real, effective, saved or file system)? 1 with *pid, 0, or -1 with err. */

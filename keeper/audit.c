@@ -9,8 +9,9 @@
 #include "keeper/audit.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/netfilter.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/str.h"
@@ -93,6 +95,25 @@ static void audit_blind(struct audit *audit, const struct err *err)
 		audit->blind = *err;
 }
 
+/* Each entry of a directory, which may be absent. */
+static void audit_each(struct audit *audit, const char *path,
+		       void (*look)(struct audit *audit, const char *path, const char *name))
+{
+	DIR *dir = opendir(path);
+	const struct dirent *d;
+	struct err err;
+	int r = 0;
+
+	if (!dir && errno != ENOENT)
+		r = err_sys(&err, "can't read %s", path);
+	while (dir && (r = dir_next(dir, &d, &err)) > 0)
+		look(audit, path, d->d_name);
+	if (dir)
+		(void)closedir(dir);
+	if (r < 0)
+		audit_blind(audit, &err);
+}
+
 static void audit_links(struct audit *audit)
 {
 	struct err err = { 0 };
@@ -144,22 +165,24 @@ static void audit_tables(struct audit *audit)
 		audit_blind(audit, &err);
 }
 
+static void audit_cgroup(struct audit *audit, const char *path, const char *name)
+{
+	if (id_is_valid(name) && !audit_lives(audit, name))
+		audit_add(audit, "cgroup", "%s/%s", path, name);
+}
+
 static void audit_cgroups(struct audit *audit)
 {
 	char mount[CGROUP_PATH_SIZE], path[CGROUP_PATH_SIZE + 16];
-	struct err ignored;
-	const struct dirent *d;
-	DIR *dir;
+	struct err err;
 
-	if (cgroup_find(mount, &ignored) < 0)
+	if (cgroup_find(mount, &err) < 0) {
+		if (err.os_errno != 0) /* else there is none on this host */
+			audit_blind(audit, &err);
 		return;
+	}
 	(void)snprintf(path, sizeof(path), "%s/" CGROUP_PARENT, mount);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir)))
-		if (id_is_valid(d->d_name) && !audit_lives(audit, d->d_name))
-			audit_add(audit, "cgroup", "%s/%s", path, d->d_name);
-	if (dir)
-		(void)closedir(dir);
+	audit_each(audit, path, audit_cgroup);
 }
 
 static bool audit_process(pid_t pid, uint32_t uid, void *arg)
@@ -191,10 +214,11 @@ static void audit_flow(uint32_t mark, void *arg)
 
 static void audit_flows(struct audit *audit)
 {
-	struct err ignored;
+	struct err err;
 
-	(void)conntrack_each(audit->host->mark_base, audit->host->mark_mask, audit_flow, audit,
-			     &ignored);
+	if (conntrack_each(audit->host->mark_base, audit->host->mark_mask, audit_flow, audit,
+			   &err) < 0)
+		audit_blind(audit, &err);
 }
 
 /* ---- files ---- */
@@ -207,7 +231,7 @@ static bool audit_entry(const char *id, void *arg)
 
 	if (entry_load(audit->host, id, &entry, &err) < 0) {
 		if (err.code != ERR_NOT_FOUND)
-			audit_add(audit, "sandbox", "%s: %s", id, err.text);
+			audit_add(audit, "sandbox", "%s can't be read: %s", id, err.text);
 	} else if (entry.state == STORE_QUARANTINED) {
 		audit_add(audit, "sandbox", "%s (%s) is quarantined: %.150s", id,
 			  entry.has_spec ? entry.spec.name : "no spec", entry.residue);
@@ -220,31 +244,28 @@ static bool audit_entry(const char *id, void *arg)
 	return true;
 }
 
-static void audit_names(struct audit *audit)
+static void audit_name(struct audit *audit, const char *path, const char *name)
 {
-	char path[PATHS_SIZE];
-	DIR *dir = opendir(paths_state(audit->host, "names", path));
-	const struct dirent *d;
-	struct stat st;
+	char link[PATHS_SIZE + NAME_MAX + 2];
 
-	while (dir && (d = readdir(dir)))
-		if (d->d_name[0] != '.' && fstatat(dirfd(dir), d->d_name, &st, 0) < 0)
-			audit_add(audit, "name", "%s leads to nothing", d->d_name);
-	if (dir)
-		(void)closedir(dir);
+	(void)snprintf(link, sizeof(link), "%s/%s", path, name);
+	if (name[0] != '.' && access(link, F_OK) < 0)
+		audit_add(audit, "name", "%s leads to nothing", name);
 }
 
 static void audit_slots(struct audit *audit)
 {
 	char path[PATHS_SIZE], dir[PATHS_SIZE];
-	struct err ignored;
+	struct err err;
 
 	for (uint32_t slot = 0; slot < audit->host->slot_count; slot++) {
 		char id[ID_SIZE] = "";
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(audit->host, slot, path), id, ID_LEN,
+					 &err);
 
-		if (fd_read_file(AT_FDCWD, paths_slot(audit->host, slot, path), id, ID_LEN,
-				 &ignored) != ID_LEN ||
-		    audit_slot_lives(audit, slot) || audit_lives(audit, id))
+		if (n < 0 && err.os_errno != ENOENT && err.os_errno != EFBIG)
+			audit_blind(audit, &err);
+		if (n != ID_LEN || audit_slot_lives(audit, slot) || audit_lives(audit, id))
 			continue;
 		audit_add(audit, "slot", "%u is kept for %s%s", slot, id_is_valid(id) ? id : "?",
 			  access(paths_sandbox(audit->host, id, NULL, dir), F_OK) == 0
@@ -255,11 +276,12 @@ static void audit_slots(struct audit *audit)
 
 static void audit_files(struct audit *audit)
 {
+	char path[PATHS_SIZE];
 	struct err err;
 
 	if (entry_each(audit->host, audit_entry, audit, &err) < 0)
 		audit_blind(audit, &err);
-	audit_names(audit);
+	audit_each(audit, paths_state(audit->host, "names", path), audit_name);
 	audit_slots(audit);
 }
 
@@ -270,11 +292,21 @@ static void (*const audit_kinds[])(struct audit *audit) = {
 	audit_flows, audit_files,  audit_accounts, audit_listeners,
 };
 
+/* Sandboxes and slots bear their number first; what is said of them may change meanwhile. */
+static bool audit_same(const char *kind, const char *a, const char *b)
+{
+	size_t len = strcspn(a, " ");
+
+	if (strcmp(kind, "sandbox") == 0 || strcmp(kind, "slot") == 0)
+		return strncmp(a, b, len) == 0 && strcspn(b, " ") == len;
+	return strcmp(a, b) == 0;
+}
+
 static bool audit_has(const struct audit_list *list, const char *kind, const char *text)
 {
 	for (size_t i = 0; i < list->n; i++)
 		if (strcmp(list->items[i].kind, kind) == 0 &&
-		    strcmp(list->items[i].text, text) == 0)
+		    audit_same(kind, list->items[i].text, text))
 			return true;
 	return false;
 }

@@ -62,7 +62,9 @@ static int main_verify(const struct options *o, const struct host_config *host,
 
 	if (!id_is_valid(o->id))
 		return err_set(err, ERR_USAGE, "\"%.40s\" is not an id", o->id);
-	left = teardown_verify(host, o->id, sink);
+	left = teardown_verify(host, o->id, sink, err);
+	if (left < 0)
+		return -1;
 	return left ? err_set(err, ERR_RESIDUE, "%d kinds are there", left) : 0;
 }
 

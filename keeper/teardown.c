@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "keeper/inject.h"
 #include "keeper/keeper.h"
@@ -236,11 +237,12 @@ static int teardown_look_name(struct teardown *t, struct err *err)
 {
 	char dir[PATHS_SIZE], target[PATHS_SIZE];
 	DIR *stream = opendir(paths_state(t->host, "names", dir));
-	struct dirent *d;
+	const struct dirent *d;
+	int r = 0;
 
 	if (!stream && errno != ENOENT)
 		return err_sys(err, "can't read %s", dir);
-	while (stream && !t->name[0] && (d = readdir(stream))) {
+	while (stream && !t->name[0] && (r = dir_next(stream, &d, err)) > 0) {
 		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
 
 		if (n < ID_LEN)
@@ -251,7 +253,7 @@ static int teardown_look_name(struct teardown *t, struct err *err)
 	}
 	if (stream)
 		(void)closedir(stream);
-	return 0;
+	return r < 0 ? -1 : 0;
 }
 
 /* Likewise the cgroup, from the status of a sandbox of this boot. */
@@ -443,25 +445,24 @@ static bool teardown_in_grace(const struct host_config *host, const char *id)
 	return in_grace;
 }
 
-int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink)
+int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink,
+		    struct err *err)
 {
 	bool in_grace = teardown_in_grace(host, id);
-	struct err unread = { 0 };
 	struct teardown t;
 	int left = 0;
 
 	teardown_later(&t, host, id);
-	if (teardown_look(&t, &unread) < 0) {
-		sink_put(sink, CTL_ITEM, ERR_FAILED, "%s", unread.text);
-		left++;
-	}
+	if (teardown_look(&t, err) <
+	    0) /* what to look for isn't known: "absent" would mean nothing */
+		return err_wrap(err, "nothing can be said");
 	for (unsigned i = 0; i < teardown_steps(); i++) {
 		const struct row *row = &teardown_rows[i];
-		struct err err = { 0 };
+		struct err unseen = { 0 };
 		int absent;
 
 		t.look = row->look;
-		absent = row->absent(&t, &err);
+		absent = row->absent(&t, &unseen);
 		if (absent == 0 && in_grace && row->from == TEARDOWN_ALL) {
 			sink_put(sink, CTL_ITEM, 0, "%s: kept for its grace look=%s", row->kind,
 				 t.look);
@@ -471,7 +472,7 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 			sink_put(sink, CTL_ITEM, absent ? 0 : ERR_RESIDUE, "%s: %s look=%s",
 				 row->kind, absent ? "absent" : "there", t.look);
 		else
-			sink_put(sink, CTL_ITEM, ERR_FAILED, "%s: %s", row->kind, err.text);
+			sink_put(sink, CTL_ITEM, ERR_FAILED, "%s: %s", row->kind, unseen.text);
 		left += absent != 1;
 	}
 	fd_close(&t.journal_fd);

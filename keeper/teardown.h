@@ -75,9 +75,11 @@ int teardown_look(struct teardown *t, struct err *err);
 
 /*
  * One CTL_ITEM for each kind: is it absent? "KIND: absent look=WORD", "KIND: there look=WORD", or why it can't be told.
- * Works as long after the end as its receipt is kept, after a reboot too. Returns how many are not absent. Changes nothing.
+ * Works as long after the end as its receipt is kept, after a reboot too. Returns how many are not absent; -1 with err where what
+ * to look for can't be read. Changes nothing.
  */
-int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink);
+int teardown_verify(const struct host_config *host, const char *id, const struct sink *sink,
+		    struct err *err);
 
 /* Number of rows of the table, and the kind of object that one undoes. */
 unsigned teardown_steps(void);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/proto/launch.h"
 #include "keeper/keeper.h"
@@ -219,16 +220,16 @@ int undo_spool_absent(struct teardown *t, struct err *err)
 static int undo_empty_dir(const char *dir, const char *keep, struct err *err)
 {
 	DIR *stream = opendir(dir);
-	struct dirent *d;
+	const struct dirent *d;
 	int rc = 0;
 
 	if (!stream && errno == ENOENT)
 		return 0;
 	if (!stream)
 		return err_sys(err, "can't open %s", dir);
-	while (rc == 0 && (d = readdir(stream))) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		    (keep && strcmp(d->d_name, keep) == 0))
+	while (rc == 0 && (rc = dir_next(stream, &d, err)) > 0) {
+		rc = 0;
+		if (keep && strcmp(d->d_name, keep) == 0)
 			continue;
 		if (unlinkat(dirfd(stream), d->d_name, 0) < 0 && errno != ENOENT)
 			rc = err_sys(err, "can't remove %s/%s", dir, d->d_name);

@@ -120,9 +120,9 @@ int undo_cgroup_absent(struct teardown *t, struct err *err)
 		t->look = undo_no_look(t);
 		return 1;
 	}
-	if (stat(t->cgroup, &st) < 0 && errno != ENOENT)
-		return err_sys(err, "can't look at %s", t->cgroup);
-	return !undo_cgroup_is_ours(t);
+	if (stat(t->cgroup, &st) < 0)
+		return errno == ENOENT ? 1 : err_sys(err, "can't look at %s", t->cgroup);
+	return t->cgroup_inode != 0 && st.st_ino != t->cgroup_inode; /* else it is ours */
 }
 
 /* ---- the monitor: its cgroup, its pid with its start time, its uid ---- */
@@ -191,7 +191,7 @@ int undo_monitor(struct teardown *t, struct err *err)
 	const struct timespec pause = { .tv_nsec = UNDO_PAUSE_NS };
 
 	for (int i = 0; i < UNDO_KILL_TRIES; i++) {
-		int none;
+		int none, alive;
 
 		if (undo_cgroup_is_ours(t) && cgroup_kill(t->cgroup, err) < 0)
 			return -1;
@@ -203,7 +203,10 @@ int undo_monitor(struct teardown *t, struct err *err)
 		none = t->has_slot ? undo_kill_uid(t->host, t->uid, err) : 1;
 		if (none < 0)
 			return -1;
-		if (none && !proc_is_alive(t->monitor_pid, t->monitor_start))
+		alive = none ? proc_alive(t->monitor_pid, t->monitor_start, err) : 1;
+		if (alive < 0)
+			return -1;
+		if (!alive)
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
@@ -216,10 +219,10 @@ int undo_monitor(struct teardown *t, struct err *err)
 
 int undo_monitor_absent(struct teardown *t, struct err *err)
 {
-	int used;
+	int used = t->monitor_pid > 0 ? proc_alive(t->monitor_pid, t->monitor_start, err) : 0;
 
-	if (t->monitor_pid > 0 && proc_is_alive(t->monitor_pid, t->monitor_start))
-		return 0;
+	if (used != 0)
+		return used < 0 ? -1 : 0;
 	if (undo_waited(t)) {
 		t->look = UNDO_WAIT;
 		return 1;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "store/lock.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -167,13 +168,14 @@ static int entry_compare(const void *a, const void *b)
 static int entry_collect(const char *dir, struct entry_ids *list, struct err *err)
 {
 	DIR *stream = opendir(dir);
-	struct dirent *d;
+	const struct dirent *d;
+	int r;
 
 	if (!stream && errno == ENOENT)
 		return 0;
 	if (!stream)
 		return err_sys(err, "can't open %s", dir);
-	while ((d = readdir(stream))) {
+	while ((r = dir_next(stream, &d, err)) > 0) {
 		if (!id_is_valid(d->d_name))
 			continue;
 		if (list->n == list->room) {
@@ -190,7 +192,7 @@ static int entry_collect(const char *dir, struct entry_ids *list, struct err *er
 		memcpy(list->ids[list->n++], d->d_name, ID_SIZE);
 	}
 	(void)closedir(stream);
-	return 0;
+	return r < 0 ? err_wrap(err, "%s", dir) : 0;
 }
 
 int entry_each(const struct host_config *host, bool (*visit)(const char *id, void *arg), void *arg,

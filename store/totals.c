@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "store/lock.h"
 #include "store/paths.h"
@@ -43,11 +44,12 @@ static int totals_kept(const struct host_config *host, const char *id, struct to
 	static struct spec spec;
 	char path[PATHS_SIZE];
 	DIR *dir = opendir(paths_state(host, "names", path));
-	struct dirent *d;
+	const struct dirent *d;
+	int r;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
-	while ((d = readdir(dir))) {
+	while ((r = dir_next(dir, &d, err)) > 0) {
 		bool read;
 
 		/* one that leads nowhere is nobody's */
@@ -60,7 +62,7 @@ static int totals_kept(const struct host_config *host, const char *id, struct to
 		totals->disk_mib += read ? totals_mib(spec.disk_bytes) : 0;
 	}
 	(void)closedir(dir);
-	return 0;
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
 /* A slot whose lock nobody holds is in quarantine, and nothing runs in it. */
@@ -69,11 +71,12 @@ static int totals_running(const struct host_config *host, const char *id, struct
 {
 	char path[PATHS_SIZE], slot[PATHS_SIZE];
 	DIR *dir = opendir(paths_run_dir(host, "slots", path));
-	struct dirent *d;
+	const struct dirent *d;
+	int r;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
-	while ((d = readdir(dir))) {
+	while ((r = dir_next(dir, &d, err)) > 0) {
 		char holder[ID_SIZE] = "", *end;
 		struct status_record status;
 		struct err ignored;
@@ -88,7 +91,7 @@ static int totals_running(const struct host_config *host, const char *id, struct
 		totals->memory_mib += status.memory_mib;
 	}
 	(void)closedir(dir);
-	return 0;
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
 int totals_look(const struct host_config *host, const char *id, unsigned kinds,
