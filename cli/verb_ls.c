@@ -33,6 +33,7 @@ struct listing {
 	size_t n_labels;
 	struct text_table table;
 	json_t *list;
+	struct err unread; /* why one isn't there that should be */
 };
 
 static bool is_listed(const struct listing *listing, const struct store_entry *entry)
@@ -44,7 +45,7 @@ static bool is_listed(const struct listing *listing, const struct store_entry *e
 	return listing->all || (entry->state != STORE_EXPIRED && entry->state != STORE_BROKEN);
 }
 
-/* One that can't be read is told, and doesn't hide the others. */
+/* One that can't be read doesn't hide the others, but the list isn't whole then. */
 static bool add_entry(const char *id, void *arg)
 {
 	static struct store_entry entry;
@@ -57,8 +58,10 @@ static bool add_entry(const char *id, void *arg)
 
 	if (entry_load(host, id, &entry, &err) < 0 ||
 	    entryview_left(host, &entry, &left_s, &err) < 0) {
-		if (err.code != ERR_NOT_FOUND) /* it ended while we looked */
-			log_warning("%s: %s", id, err.text);
+		if (err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
+			listing->unread = err;
+			(void)err_wrap(&listing->unread, "%s", id);
+		}
 		return true;
 	}
 	if (!is_listed(listing, &entry))
@@ -120,11 +123,17 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 						      "ADDRESS", "LABELS" });
 	if (entry_each(&cli->config.host, add_entry, &listing, err) < 0)
 		return -1;
-	if (cli->json)
-		return json_print(listing.list, err);
-	text_table_print(&listing.table, stdout);
-	text_table_free(&listing.table);
-	return 0;
+	if (cli->json) {
+		if (json_print(listing.list, err) < 0)
+			return -1;
+	} else {
+		text_table_print(&listing.table, stdout);
+		text_table_free(&listing.table);
+	}
+	if (listing.unread.code == ERR_NONE)
+		return 0;
+	*err = listing.unread;
+	return -1;
 }
 
 static void lines_of_end(struct text_table *table, const struct end_record *end)

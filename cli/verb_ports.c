@@ -27,6 +27,7 @@ struct portlist {
 	bool all;
 	struct text_table table;
 	json_t *list;
+	struct err unread; /* why one isn't there that should be */
 };
 
 static json_t *json_of(const struct store_entry *entry, const struct spec_port *port)
@@ -70,10 +71,14 @@ static bool add_entry(const char *id, void *arg)
 	struct err err;
 
 	if (entry_load(&list->cli->config.host, id, &entry, &err) < 0) {
-		if (err.code != ERR_NOT_FOUND) /* it ended while we looked */
-			log_warning("%s: %s", id, err.text);
+		if (err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
+			list->unread = err;
+			(void)err_wrap(&list->unread, "%s", id);
+		}
 		return true;
 	}
+	if (!entry.has_spec && entry.state == STORE_RUNNING)
+		(void)err_set(&list->unread, ERR_FAILED, "%s: its spec can't be read", id);
 	if (entry.has_spec && (list->all || entry.state == STORE_RUNNING))
 		for (unsigned i = 0; i < SPEC_MAX_PORTS && entry.spec.ports[i].protocol; i++)
 			add_port(list, &entry, &entry.spec.ports[i]);
@@ -190,9 +195,15 @@ int verb_ports(struct cli *cli, int argc, char **argv, struct err *err)
 								   "PROTOCOL" });
 	if (list_ports(&list, names, err) < 0)
 		return -1;
-	if (cli->json)
-		return json_print(list.list, err);
-	text_table_print(&list.table, stdout);
-	text_table_free(&list.table);
-	return 0;
+	if (cli->json) {
+		if (json_print(list.list, err) < 0)
+			return -1;
+	} else {
+		text_table_print(&list.table, stdout);
+		text_table_free(&list.table);
+	}
+	if (list.unread.code == ERR_NONE)
+		return 0;
+	*err = list.unread;
+	return -1;
 }

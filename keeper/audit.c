@@ -102,14 +102,18 @@ static void audit_each(struct audit *audit, const char *path,
 	DIR *dir = opendir(path);
 	const struct dirent *d;
 	struct err err;
-	int r = 0;
+	int r;
 
-	if (!dir && errno != ENOENT)
-		r = err_sys(&err, "can't read %s", path);
-	while (dir && (r = dir_next(dir, &d, &err)) > 0)
+	if (!dir) {
+		if (errno != ENOENT) {
+			(void)err_sys(&err, "can't read %s", path);
+			audit_blind(audit, &err);
+		}
+		return;
+	}
+	while ((r = dir_next(dir, &d, &err)) > 0)
 		look(audit, path, d->d_name);
-	if (dir)
-		(void)closedir(dir);
+	(void)closedir(dir);
 	if (r < 0)
 		audit_blind(audit, &err);
 }
