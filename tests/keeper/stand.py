@@ -115,7 +115,7 @@ class Stand:
 
     def hand(self, verb, words, **kw):
         args = [HAND, verb] + [f"{k}={v}" for k, v in words.items()]
-        return subprocess.run(args, check=True, stdout=subprocess.PIPE, **kw).stdout
+        return subprocess.run(args, check=True, stdout=subprocess.PIPE, timeout=60, **kw).stdout
 
     def spec(self, name, **words):
         self.next += 1
@@ -136,7 +136,7 @@ class Stand:
         args = [f"{BUILD}/bin/{program}", "--start", ident, "--state-dir", self.state, *extra]
         if foreground:
             args.append("--foreground")
-        keeper = subprocess.Popen(args, stderr=subprocess.PIPE, start_new_session=True)
+        keeper = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         self.keepers.append(keeper)
         steps, last = [], None
         try:
@@ -290,7 +290,7 @@ class Stand:
         for keeper in self.keepers:
             if keeper.poll() is None:
                 keeper.send_signal(signal.SIGKILL)
-            keeper.wait()
+            keeper.wait(60)
             keeper.stderr.close()
         self.tool("--reap")
         for keeper_pid in self.monitors():
