@@ -67,10 +67,12 @@ const char *ledger_text(sqlite3_stmt *row, int column)
 	return text ? (const char *)text : "";
 }
 
-static void ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
+static bool ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
 {
-	for (int i = 0; format[i] != '\0'; i++) {
-		int rc = SQLITE_MISUSE;
+	int rc = SQLITE_OK;
+
+	for (int i = 0; rc == SQLITE_OK && format[i] != '\0'; i++) {
+		rc = SQLITE_MISUSE;
 
 		if (format[i] == 's')
 			rc = sqlite3_bind_text(stmt, i + 1, va_arg(args, const char *), -1,
@@ -79,6 +81,7 @@ static void ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
 			rc = sqlite3_bind_int64(stmt, i + 1, va_arg(args, long long));
 		BUG_ON(rc == SQLITE_MISUSE || rc == SQLITE_RANGE);
 	}
+	return rc == SQLITE_OK;
 }
 
 int ledger_query(struct ledger *ledger, struct err *err, ledger_row *row, void *arg,
@@ -86,14 +89,16 @@ int ledger_query(struct ledger *ledger, struct err *err, ledger_row *row, void *
 {
 	sqlite3_stmt *stmt;
 	va_list args;
+	bool bound;
 	int rc;
 
 	if (sqlite3_prepare_v2(ledger->db, sql, -1, &stmt, NULL) != SQLITE_OK)
 		return ledger_error(ledger, err, "can't be read");
 	va_start(args, format);
-	ledger_bind(stmt, format, args);
+	bound = ledger_bind(stmt, format, args);
 	va_end(args);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && (row == NULL || row(stmt, arg)))
+	rc = SQLITE_NOMEM;
+	while (bound && (rc = sqlite3_step(stmt)) == SQLITE_ROW && (row == NULL || row(stmt, arg)))
 		;
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		rc = ledger_error(ledger, err, "can't be read or written");
@@ -190,6 +195,7 @@ static int ledger_check(struct ledger *ledger, struct err *err)
 
 static int ledger_try(struct ledger *ledger, const char *path, struct err *err)
 {
+	ledger->unread.code = ERR_NONE;
 	if (ledger_connect(ledger, path, err) == 0 && ledger_make(ledger, err) == 0 &&
 	    ledger_check(ledger, err) == 0 && ledger_fold(ledger, err) == 0)
 		return 0;

@@ -22,6 +22,8 @@ struct ledger {
 	const struct host_config *host;
 	bool useless;	 /* damaged, or of another version: to be made anew */
 	bool in_passing; /* nobody has asked: it waits for nobody */
+	struct err
+		unread; /* why a journal isn't in it that should be: an answer from it isn't whole */
 };
 
 /*
@@ -50,7 +52,7 @@ int ledger_query(struct ledger *ledger, struct err *err, ledger_row *row, void *
 /* A column as text, "" for NULL; borrowed until the row function returns. */
 const char *ledger_text(sqlite3_stmt *row, int column);
 
-/* Bring it up to date; ledger_open has done so. In ledger_fold.c. 0, or -1 with err. */
+/* Bring it up to date; ledger_open has done so. In ledger_fold.c. 0, also where something is `unread`, or -1 with err. */
 int ledger_fold(struct ledger *ledger, struct err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "cli/ledger.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/id.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "cli/receipt.h"
 #include "store/journal.h"
@@ -282,12 +283,26 @@ static bool fold_take_state(sqlite3_stmt *row, void *arg)
 	return false;
 }
 
+/* The others still count; this one is read again. */
+static void fold_unread(struct ledger *ledger, const struct err *why)
+{
+	if (ledger->unread.code == ERR_NONE)
+		ledger->unread = *why;
+}
+
 /* A receipt of one that was put back from a backup: its journal goes on, and becomes the receipt again. */
-static bool fold_is_back(const struct host_config *host, const char *id)
+static bool fold_is_back(struct ledger *ledger, const char *id)
 {
 	char path[PATHS_SIZE];
+	struct err why;
 
-	return access(paths_sandbox(host, id, "journal", path), F_OK) == 0;
+	if (access(paths_sandbox(ledger->host, id, "journal", path), F_OK) == 0)
+		return true;
+	if (errno == ENOENT)
+		return false;
+	(void)err_sys(&why, "can't look for %s", path);
+	fold_unread(ledger, &why);
+	return true;
 }
 
 /* The journal at path, of which f knows how much is folded. */
@@ -296,8 +311,15 @@ static int fold_journal(struct fold *f, const char *path)
 	struct stat st;
 	struct err read_err;
 
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0; /* it ended while we looked */
+	if (lstat(path, &st) < 0) {
+		if (errno != ENOENT) { /* else it ended while we looked */
+			(void)err_sys(&read_err, "can't look at %s", path);
+			fold_unread(f->ledger, &read_err);
+		}
+		return 0;
+	}
+	if (!S_ISREG(st.st_mode))
+		return 0;
 	if (ledger_query(f->ledger, f->err, fold_take_state, f,
 			 "SELECT bytes, lines, ino FROM folded WHERE id=?1", "s", f->id) < 0)
 		return -1;
@@ -308,8 +330,8 @@ static int fold_journal(struct fold *f, const char *path)
 		return 0;
 	if (journal_each(path, fold_visit, f, &read_err) < 0) {
 		if (read_err.code != ERR_NOT_FOUND) /* else it is a receipt by now */
-			log_warning("ledger: %s", read_err.text);
-		return f->rc; /* the others still count; this one is read again */
+			fold_unread(f->ledger, &read_err);
+		return f->rc;
 	}
 	if (f->rc < 0)
 		return -1;
@@ -324,13 +346,16 @@ static int fold_dir(struct ledger *ledger, const char *kind, bool *began, struct
 	char path[PATHS_SIZE];
 	DIR *dir = opendir(paths_state(host, kind, path));
 	const struct dirent *d;
-	int rc = 0;
+	int rc = 0, more = dir || errno == ENOENT ? 0 : -1;
+	struct err why;
 
-	while (rc == 0 && dir && (d = readdir(dir)) != NULL) {
+	if (more < 0)
+		(void)err_sys(&why, "can't open %s", path);
+	while (rc == 0 && dir && (more = dir_next(dir, &d, &why)) > 0) {
 		struct fold f = { .ledger = ledger, .id = d->d_name, .err = err, .began = *began };
 
 		if (!id_is_valid(d->d_name) ||
-		    (strcmp(kind, "receipts") == 0 && fold_is_back(host, d->d_name)))
+		    (strcmp(kind, "receipts") == 0 && fold_is_back(ledger, d->d_name)))
 			continue;
 		if (strcmp(kind, "receipts") == 0)
 			(void)paths_receipt(host, d->d_name, path);
@@ -338,6 +363,10 @@ static int fold_dir(struct ledger *ledger, const char *kind, bool *began, struct
 			(void)paths_sandbox(host, d->d_name, "journal", path);
 		rc = fold_journal(&f, path);
 		*began = f.began;
+	}
+	if (more < 0) {
+		(void)err_wrap(&why, "%s", kind);
+		fold_unread(ledger, &why);
 	}
 	if (dir)
 		(void)closedir(dir);
@@ -414,7 +443,8 @@ int ledger_fold(struct ledger *ledger, struct err *err)
 		return err_set(err, ERR_FAILED, "ledger: %s", sqlite3_errmsg(ledger->db));
 	if (fold_dir(ledger, "sandboxes", &began, err) < 0 ||
 	    fold_dir(ledger, "receipts", &began, err) < 0 ||
-	    (fingerprint != 0 && fold_note(ledger, fingerprint, err) < 0)) {
+	    (fingerprint != 0 && ledger->unread.code == ERR_NONE &&
+	     fold_note(ledger, fingerprint, err) < 0)) {
 		if (began)
 			(void)sqlite3_exec(ledger->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;

@@ -3,9 +3,11 @@
 #include "cli/receipt.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "store/paths.h"
 
 static const struct {
@@ -166,29 +168,41 @@ static void insert(const char *id, long long id_at_s, char (*ids)[ID_SIZE], long
 
 #define RECEIPT_FIND_MAX 16
 
-size_t receipt_find(const struct host_config *host, const char *name, char (*ids)[ID_SIZE],
-		    size_t max)
+/* Its sandbox's name and date of birth, for *named. 0, also when it has none or is gone, or -1 with err. */
+static int look_at(const struct host_config *host, const char *id, struct named *named,
+		   struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (journal_each(paths_receipt(host, id, path), look_at_line, named, err) == 0)
+		return 0;
+	return err->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int receipt_find(const struct host_config *host, const char *name, char (*ids)[ID_SIZE], size_t max,
+		 struct err *err)
 {
 	long long at_s[RECEIPT_FIND_MAX];
 	char path[PATHS_SIZE];
 	DIR *dir = opendir(paths_state(host, "receipts", path));
 	const struct dirent *entry;
-	struct err ignored;
 	size_t n = 0;
+	int r;
 
 	BUG_ON(max == 0 || max > RECEIPT_FIND_MAX);
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+	if (dir == NULL)
+		return errno == ENOENT ? 0 : err_sys(err, "can't open %s", path);
+	while ((r = dir_next(dir, &entry, err)) > 0) {
 		struct named named = { .name = name };
 
-		if (!id_is_valid(entry->d_name) ||
-		    journal_each(paths_receipt(host, entry->d_name, path), look_at_line, &named,
-				 &ignored) < 0 ||
-		    !named.matches)
+		if (!id_is_valid(entry->d_name))
 			continue;
-		insert(entry->d_name, named.at_s, ids, at_s, n, max);
-		n++;
+		r = look_at(host, entry->d_name, &named, err);
+		if (r < 0)
+			break;
+		if (named.matches)
+			insert(entry->d_name, named.at_s, ids, at_s, n++, max);
 	}
-	if (dir != NULL)
-		(void)closedir(dir);
-	return n;
+	(void)closedir(dir);
+	return r < 0 ? -1 : (int)n;
 }

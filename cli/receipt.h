@@ -36,9 +36,10 @@ struct receipt {
 int receipt_read(const struct host_config *host, const char *id, struct receipt *receipt,
 		 struct err *err);
 
-/* The ids of gone sandboxes of that name, the last one first. Their number, which may be more than max. */
-size_t receipt_find(const struct host_config *host, const char *name, char (*ids)[ID_SIZE],
-		    size_t max);
+/* The ids of gone sandboxes of that name, the last one first. Their number, which may be more than max; or -1 with err: one that
+ * can't be read may be of that name, and the last. */
+int receipt_find(const struct host_config *host, const char *name, char (*ids)[ID_SIZE], size_t max,
+		 struct err *err);
 
 /*
  * Some objects have no look of their own: they end with another kind. The kind that is looked for in place of this one, or

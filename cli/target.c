@@ -19,11 +19,14 @@ int target_find(const struct host_config *host, const char *word, char id[ID_SIZ
 			       "characters",
 			       word, STR_NAME_MAX);
 	if (!id_is_valid(word) &&
-	    readlink(paths_name(host, word, path), target, sizeof(target)) < 0)
-		return errno == EACCES
-			       ? err_set(err, ERR_FAILED,
-					 "%s: only root and the group %s may reach sandboxes", word,
-					 host->group)
-			       : err_set(err, ERR_NOT_FOUND, "there is no sandbox %s", word);
+	    readlink(paths_name(host, word, path), target, sizeof(target)) < 0) {
+		if (errno == EACCES)
+			return err_set(err, ERR_FAILED,
+				       "%s: only root and the group %s may reach sandboxes", word,
+				       host->group);
+		if (errno != ENOENT && errno != ENOTDIR && errno != EINVAL)
+			return err_sys(err, "can't read %s", path);
+		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %s", word);
+	}
 	return entry_find(host, word, id, err);
 }

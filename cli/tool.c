@@ -43,7 +43,7 @@ static int spawn(const struct config *config, const char *const args[], int in, 
 	return err_sys(err, "can't run %s", config->keeper);
 }
 
-/* Read records to the end of the stream; true when one was an error, then err holds it. */
+/* Read records to the end of the stream; true when one was an error, or not all could be read, then err holds it. */
 static bool take_records(int fd, tool_take_fn *take, void *arg, struct err *err)
 {
 	struct ctl_record record;
@@ -61,6 +61,10 @@ static bool take_records(int fd, tool_take_fn *take, void *arg, struct err *err)
 		} else {
 			take(arg, &record);
 		}
+	}
+	if (errno != EPIPE) { /* that is the end */
+		failed = true;
+		(void)err_sys(err, "can't read all that the keeper's tool said");
 	}
 	return failed;
 }
@@ -99,6 +103,7 @@ int tool_run(const struct config *config, const char *const args[], tool_take_fn
 	(void)fd_write_all(to_tool, &config->host, sizeof(config->host));
 	fd_close(&to_tool);
 	failed = take_records(from_tool, take, arg, err);
+	fd_close(&from_tool); /* what wasn't read must not hold it up */
 	if (wait_for(pid, &status) < 0)
 		return err_sys(err, "waiting for %s", config->keeper);
 	points_meet(POINTS_TOOL_ENDED);

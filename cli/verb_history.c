@@ -87,7 +87,7 @@ static bool add_row(sqlite3_stmt *row, void *arg)
 	return true;
 }
 
-/* Ask with the text word and the number of now; print. The number of rows, or -1 with err. */
+/* Ask with the text word and the number of now; print. Whether there are any, or -1 with err, also where they aren't all. */
 static int ask(const struct cli *cli, const struct question *question, const char *word, bool all,
 	       struct err *err)
 {
@@ -111,6 +111,10 @@ static int ask(const struct cli *cli, const struct question *question, const cha
 	else if (answer.rows > 0 || word[0] == '\0')
 		text_table_print(&answer.table, stdout);
 	text_table_free(&answer.table);
+	if (rc == 0 && ledger.unread.code != ERR_NONE) {
+		*err = ledger.unread;
+		rc = err_wrap(err, "this isn't all");
+	}
 	return rc < 0 ? -1 : (int)(answer.rows > 0);
 }
 

@@ -149,6 +149,8 @@ static int add_past(struct portlist *list, struct err *err)
 			  " JOIN sandboxes s USING(id) WHERE s.gone_s IS NOT NULL"
 			  " GROUP BY s.id, p.what ORDER BY s.gone_s, s.id, p.what",
 			  "");
+	if (ledger.unread.code != ERR_NONE)
+		list->unread = ledger.unread;
 	ledger_close(&ledger);
 	return rc;
 }

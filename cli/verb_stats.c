@@ -39,6 +39,7 @@ struct stats {
 	int n_names;
 	struct sample *now, *before;
 	size_t n_now, n_before, room;
+	struct err unread; /* of `now`: why one isn't there that should be */
 };
 
 static int read_options(struct stats *stats, int argc, char **argv, struct err *err)
@@ -82,9 +83,14 @@ static int add(struct stats *stats, const char *id, struct err *err)
 
 static bool add_any(const char *id, void *arg)
 {
-	struct err ignored; /* one that goes while we look */
+	struct stats *stats = arg;
+	struct err err;
 
-	(void)add(arg, id, &ignored);
+	if (add(stats, id, &err) < 0 &&
+	    err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
+		stats->unread = err;
+		(void)err_wrap(&stats->unread, "%s", id);
+	}
 	return true;
 }
 
@@ -95,8 +101,13 @@ static int take(struct stats *stats, bool first, struct err *err)
 	struct many failures = { .code = ERR_NONE };
 	char id[ID_SIZE];
 
-	if (stats->n_names == 0)
-		return entry_each(host, add_any, stats, err);
+	if (stats->n_names == 0) {
+		stats->unread.code = ERR_NONE;
+		if (entry_each(host, add_any, stats, err) < 0)
+			return -1;
+		*err = stats->unread;
+		return stats->unread.code == ERR_NONE ? 0 : -1;
+	}
 	for (int i = 0; i < stats->n_names; i++) {
 		if ((target_find(host, stats->names[i], id, err) < 0 || add(stats, id, err) < 0) &&
 		    first)

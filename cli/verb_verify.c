@@ -137,16 +137,18 @@ static int look(struct cli *cli, struct verification *v, struct err *err)
 	return code;
 }
 
-/* Is it one whose end, or whose death, has left something? That is asked about then, and not the last one that went. */
-static bool is_left_over(const struct host_config *host, const char *id)
+/* Is it one whose end, or whose death, has left something? That is asked about then, and not the last one that went. -1: err. */
+static int is_left_over(const struct host_config *host, const char *id, struct err *err)
 {
 	static struct store_entry entry;
-	struct err ignored;
-	bool left = entry_load(host, id, &entry, &ignored) == 0 &&
-		    (entry.state == STORE_BROKEN || entry.state == STORE_QUARANTINED);
+	int r = entry_load(host, id, &entry, err);
 
+	if (r == 0)
+		r = entry.state == STORE_BROKEN || entry.state == STORE_QUARANTINED;
+	else if (err->code == ERR_NOT_FOUND)
+		r = 0; /* it ended while we looked */
 	explicit_bzero(&entry, sizeof(entry));
-	return left;
+	return r;
 }
 
 /* A name that several had: which one is looked at, and the ids of the others. */
@@ -171,7 +173,7 @@ static int choose(const struct host_config *host, const char *word, char id[ID_S
 {
 	char ids[NAMED_MAX][ID_SIZE], living[ID_SIZE];
 	bool lives = target_find(host, word, living, err) == 0;
-	size_t n;
+	int n, left = 0;
 
 	if (!lives && err->code != ERR_NOT_FOUND)
 		return -1;
@@ -179,15 +181,19 @@ static int choose(const struct host_config *host, const char *word, char id[ID_S
 		memcpy(id, word, ID_SIZE);
 		return 0;
 	}
-	n = receipt_find(host, word, ids, NAMED_MAX);
-	if (lives && (n == 0 || is_left_over(host, living))) {
+	if (lives)
+		left = is_left_over(host, living, err);
+	n = left != 0 ? left : receipt_find(host, word, ids, NAMED_MAX, err);
+	if (n < 0)
+		return err_wrap(err, "%s: which one was the last can't be told, name its id", word);
+	if (lives && (n == 0 || left > 0)) {
 		memcpy(id, living, ID_SIZE);
 		return 0;
 	}
 	if (n == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %s, and no receipt of one",
 			       word);
-	say_which(word, lives ? living : NULL, ids, n);
+	say_which(word, lives ? living : NULL, ids, (size_t)n);
 	memcpy(id, ids[0], ID_SIZE);
 	return 0;
 }
@@ -196,6 +202,7 @@ int verb_verify(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static struct verification v; /* too large for a stack */
 	const struct host_config *host = &cli->config.host;
+	struct err unread = { .code = ERR_NONE };
 	char id[ID_SIZE];
 	bool kept;
 	int n, code;
@@ -205,8 +212,10 @@ int verb_verify(struct cli *cli, int argc, char **argv, struct err *err)
 		return -1;
 	kept = receipt_read(host, id, &v.receipt, err) == 0;
 	if (!kept) {
-		if (err->code != ERR_NOT_FOUND)
-			log_warning("%s: %s; it is looked for all the same", words[0], err->text);
+		if (err->code != ERR_NOT_FOUND) { /* it is looked for all the same */
+			unread = *err;
+			memset(&v.receipt, 0, sizeof(v.receipt));
+		}
 		memcpy(v.receipt.id, id, ID_SIZE);
 	}
 	if (v.receipt.residue[0] != '\0')
@@ -214,6 +223,10 @@ int verb_verify(struct cli *cli, int argc, char **argv, struct err *err)
 			    "is gone: %s",
 			    words[0], v.receipt.residue);
 	code = look(cli, &v, err);
+	if (code == 0 && unread.code != ERR_NONE) {
+		*err = unread;
+		return err_wrap(err, "%s: what there was can't be told", words[0]);
+	}
 	if (code == 0 && !kept)
 		log_info("%s: no receipt of it is kept; it was looked for by its id alone",
 			 words[0]);
