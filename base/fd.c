@@ -125,3 +125,9 @@ ssize_t fd_read_file(int dirfd, const char *name, void *buf, size_t max, struct 
 		got += (size_t)n;
 	}
 }
+
+bool fd_is_unread(const struct err *err)
+{
+	return err->os_errno != 0 && err->os_errno != ENOENT && err->os_errno != EFBIG &&
+	       err->os_errno != EISDIR;
+}

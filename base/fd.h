@@ -3,6 +3,7 @@
 #ifndef BASE_FD_H
 #define BASE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,5 +34,8 @@ int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, 
 /* Read a whole small file of at most max bytes below dirfd (AT_FDCWD too) into buf; the count, or -1 with err
  * (os_errno is set; EFBIG when it is larger). buf is not terminated. */
 ssize_t fd_read_file(int dirfd, const char *name, void *buf, size_t max, struct err *err);
+
+/* Of a read that failed: is what is there unknown? Not when it is absent, or not what it should be. */
+bool fd_is_unread(const struct err *err);
 
 #endif

@@ -25,16 +25,13 @@ static int date_look(const struct keeper *k, struct deadline_now *now, struct cl
 		     struct err *err)
 {
 	/* the boot id may be out of reach (no descriptor left on the host); it is the one this keeper began in */
+	*clock = (struct clock_record){ .jump_boot_s = 1 }; /* confirms nothing */
 	if (deadline_now(now, err) < 0) {
 		if (k->status.boot_id[0] == '\0')
 			return -1;
 		memcpy(now->boot_id, k->status.boot_id, sizeof(now->boot_id));
 	}
-	if (deadline_clock(&k->spec.host, now, false, clock, err) == 0)
-		return 0;
-	if (clock->magic == 0) /* without the mark, the real clock alone confirms nothing */
-		clock->jump_boot_s = 1;
-	return -1;
+	return deadline_clock(&k->spec.host, now, false, clock, err);
 }
 
 /* When the mark can't be read or written (disk full), what was read decides. */

@@ -100,19 +100,36 @@ static void reap_release(struct reap *r)
 	fd_close(&r->run_fd);
 }
 
+/* What can't be read is in entry.unread; where that is nothing the facts are whole. */
+static void reap_load(struct reap *r, const char *id, struct reap_told *told)
+{
+	char path[PATHS_SIZE];
+	struct err err;
+	int rc = entry_load(r->host, id, &r->entry, &err);
+
+	if (rc < 0) {
+		memset(&r->entry, 0, sizeof(r->entry));
+		if (err.code != ERR_NOT_FOUND)
+			r->entry.unread = err;
+	}
+	rc = journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, told, &err);
+	if (rc < 0 && err.code == ERR_NOT_FOUND)
+		rc = journal_each(paths_receipt(r->host, id, path), reap_hear, told, &err);
+	if (rc < 0 && fd_is_unread(&err) && r->entry.unread.code == ERR_NONE)
+		r->entry.unread = err;
+}
+
 static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 {
 	const struct store_entry *e = &r->entry;
 	struct reap_told told = { 0 };
 	char path[PATHS_SIZE];
-	struct err ignored;
 
 	*f = (struct reap_facts){ 0 };
 	reap_release(r);
 	r->state_fd = reap_hold(paths_sandbox(r->host, id, NULL, path));
 	r->run_fd = reap_hold(paths_run(r->host, id, NULL, path));
-	if (entry_load(r->host, id, &r->entry, &ignored) < 0)
-		memset(&r->entry, 0, sizeof(r->entry));
+	reap_load(r, id, &told);
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
@@ -121,9 +138,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;
 	f->left = e->residue[0] != '\0';
-	if (journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, &told, &ignored) <
-	    0)
-		(void)journal_each(paths_receipt(r->host, id, path), reap_hear, &told, &ignored);
+	f->half = e->unread.code != ERR_NONE;
 	if (f->unread) {
 		f->durable = f->has_disk = told.durable;
 		r->grace_s = told.grace_s;
@@ -213,15 +228,21 @@ static int reap_claim(const struct reap *r, const char *id, struct err *err)
 	return lock_take(paths_run(r->host, id, "lock", path), LOCK_TRY, err);
 }
 
-/* Under the lock: since the look somebody gave it another date. */
-static bool reap_was_renewed(const struct reap *r, const char *id)
+/*
+ * Under the lock: since the look somebody gave it another date, or it can be read now and could not be then: 1, else 0; -1 with
+ * err when that can't be told. One that could not be read then either holds up no end: nobody renews what can't be read.
+ */
+static int reap_was_renewed(const struct reap *r, const char *id, struct err *err)
 {
+	const struct store_entry *e = &r->entry;
 	struct deadline_record fresh;
-	struct err ignored;
 
-	return r->entry.has_deadline && deadline_read(r->host, id, &fresh, &ignored) == 0 &&
-	       (fresh.deadline_s != r->entry.deadline.deadline_s ||
-		fresh.renewals != r->entry.deadline.renewals);
+	if (!e->has_deadline && !e->unread_deadline)
+		return 0;
+	if (deadline_read(r->host, id, &fresh, err) < 0)
+		return fd_is_unread(err) && !e->unread_deadline ? -1 : 0;
+	return e->unread_deadline || fresh.deadline_s != e->deadline.deadline_s ||
+	       fresh.renewals != e->deadline.renewals;
 }
 
 enum reap_done { REAP_DONE, REAP_NOT_OURS };
@@ -237,12 +258,14 @@ static int reap_teardown(struct reap *r, const char *id, enum teardown_depth dep
 		.journal_fd = -1,
 	};
 	auto_fd lock = reap_claim(r, id, err);
+	int renewed;
 
 	if (lock < 0)
 		return err->os_errno == EAGAIN ? REAP_NOT_OURS : -1;
-	if (reap_was_renewed(r, id)) {
+	renewed = reap_was_renewed(r, id, err);
+	if (renewed) {
 		lock_unclaim(r->host, id, &lock);
-		return REAP_NOT_OURS;
+		return renewed < 0 ? -1 : REAP_NOT_OURS;
 	}
 	if (r->grace_s > 0)
 		t.grace_until_s = r->entry.deadline.deadline_s + (int64_t)r->grace_s;
@@ -263,13 +286,14 @@ static void reap_notice(const struct reap *r)
 static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *err)
 {
 	auto_fd lock = reap_claim(r, id, err);
-	int rc = 0;
+	int rc;
 
 	if (lock < 0)
 		return 0; /* somebody starts it */
-	if (reap_was_renewed(r, id)) {
+	rc = reap_was_renewed(r, id, err);
+	if (rc) {
 		lock_unclaim(r->host, id, &lock);
-		return 0;
+		return rc < 0 ? -1 : 0;
 	}
 	if (!r->entry.has_end)
 		rc = status_write_end(r->host, id, end ? end : END_HOST_REBOOT, "", err);
@@ -347,6 +371,8 @@ static bool reap_one(const char *id, void *arg)
 	if (job.act == REAP_LEAVE) {
 		if (facts.unread && !facts.held && !r->entry.has_deadline)
 			reap_failed(r, id, reap_unread(id, &err));
+		else if (facts.half && !facts.held)
+			reap_failed(r, id, &r->entry.unread);
 	} else if (job.act == REAP_BOOK) {
 		if (!r->dry_run && reap_book(r, id, facts.end, &err) < 0)
 			reap_failed(r, id, &err);
@@ -361,14 +387,17 @@ static bool reap_one(const char *id, void *arg)
 
 /* ---- what has no sandbox ---- */
 
-/* A mark that can't be written (disk full) holds up no end: what was read decides. */
+/* A mark that can't be written (disk full) or read holds up no end: what was read, or elapsed time alone, decides. */
 static int reap_begin(struct reap *r, struct err *err)
 {
+	struct err why;
+
 	if (deadline_now(&r->now, err) < 0)
 		return -1;
-	if (deadline_clock(r->host, &r->now, r->dry_run, &r->clock, err) == 0)
-		return 0;
-	return r->clock.magic ? 0 : -1;
+	if (deadline_clock(r->host, &r->now, r->dry_run, &r->clock, &why) < 0 &&
+	    r->clock.magic == 0)
+		reap_failed(r, "", &why);
+	return 0;
 }
 
 /* Under reap.lock. */

@@ -20,7 +20,7 @@ static enum reap_act reap_decide_end(const struct reap_facts *f, uint32_t end)
 	}
 }
 
-enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
+static enum reap_act reap_decide_known(const struct reap_facts *f, uint32_t *reason)
 {
 	if (f->held) {
 		*reason = END_EXPIRED;
@@ -60,4 +60,14 @@ enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
 	if (!f->durable || !f->ran)
 		return REAP_ALL;
 	return f->here ? REAP_STOP : REAP_BOOK;
+}
+
+enum reap_act reap_decide(const struct reap_facts *f, uint32_t *reason)
+{
+	enum reap_act act = reap_decide_known(f, reason);
+
+	/* by what is half known nothing is written, and nothing ended before its date; without a spec not before its grace is over */
+	if (f->half && !f->held && (act == REAP_BOOK || !f->expired || !(f->has_spec || f->due)))
+		return REAP_LEAVE;
+	return act;
 }

@@ -20,6 +20,7 @@ struct reap_facts {
 	bool held;			       /* its lock */
 	bool has_spec, durable, has_disk, ran; /* ran: was ready once */
 	bool unread;			       /* a spec is there, but not one of this version */
+	bool half;			       /* something that may be there could not be read */
 	bool here;			       /* RUN_DIR/ID is there */
 	bool left;			       /* its last end could not clear everything */
 	bool other_boot;		       /* and says that it is of another boot */

@@ -237,13 +237,19 @@ int deadline_clock(const struct host_config *host, const struct deadline_now *no
 		   struct clock_record *clock, struct err *err)
 {
 	auto_fd dirfd = open(host->state_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	/* without the mark, the real clock alone confirms nothing */
+	const struct clock_record unread = { .jump_boot_s = 1 };
 	struct clock_record before;
 	ssize_t n = -1;
 
-	memset(clock, 0, sizeof(*clock));
+	*clock = unread;
 	if (dirfd < 0)
 		return err_sys(err, "can't open %s", host->state_dir);
 	n = fd_read_file(dirfd, "clock", clock, sizeof(*clock), err);
+	if (n < 0 && fd_is_unread(err)) { /* what is there may be good: nothing is put over it */
+		*clock = unread;
+		return err_wrap(err, "%s", host->state_dir);
+	}
 	if (n != (ssize_t)sizeof(*clock) || !deadline_is_time(clock->high_s) ||
 	    !deadline_is_time(clock->mark_real_s))
 		memset(clock, 0, sizeof(*clock));

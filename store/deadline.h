@@ -89,7 +89,8 @@ int deadline_read(const struct host_config *host, const char *id, struct deadlin
 int deadline_write(const struct host_config *host, const char *id,
 		   const struct deadline_record *rec, struct err *err);
 /* Read STATE_DIR/clock (a missing or damaged one counts as none), observe, write it back when it moved by a minute or
- * a jump began or ended. read_only: observe without writing. 0, or -1 with err. */
+ * a jump began or ended. read_only: observe without writing. 0, or -1 with err: one that could not be written is brought up
+ * to date all the same, one that could not be read has no magic, confirms nothing by the real clock, and is not written. */
 int deadline_clock(const struct host_config *host, const struct deadline_now *now, bool read_only,
 		   struct clock_record *clock, struct err *err);
 

@@ -12,6 +12,7 @@
 
 #include "base/bug.h"
 #include "base/dir.h"
+#include "base/fd.h"
 #include "store/lock.h"
 #include "store/paths.h"
 #include "store/spec.h"
@@ -59,6 +60,7 @@ enum store_state entry_decide(const struct entry_facts *facts)
 
 /* What the journal knows, also after a reboot. */
 struct entry_history {
+	bool unread;	   /* whatever follows is not all */
 	bool ready;	   /* it has ever been */
 	int64_t until_s;   /* the last date it was renewed to; 0: never */
 	int64_t before_s;  /* the one before that */
@@ -87,49 +89,104 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	return true;
 }
 
-/* A record that is lost or damaged must not make a life endless: the date that was granted, by the real clock alone. */
+/*
+ * A record that is lost, damaged or can't be read must not make a life endless: the date that was granted, by the real clock
+ * alone. Whether the mark counts for one that can't be read isn't known either. Without the journal it is unknown whether the
+ * spec's date still holds.
+ */
 static void entry_recall_deadline(struct store_entry *entry, const struct entry_history *history)
 {
-	if (entry->has_deadline || !entry->has_spec)
+	if (entry->has_deadline || !entry->has_spec || history->unread)
 		return;
 	deadline_recall(&entry->deadline,
 			history->until_s ? history->until_s : entry->spec.deadline_s);
+	if (entry->unread_deadline)
+		entry->deadline.flags = DEADLINE_MARK_AHEAD;
 	entry->has_deadline = true;
+}
+
+/* What a read gave: was there something? Absent and damaged are answers; a failed look is none. */
+static bool entry_has(struct store_entry *entry, int rc, const struct err *err)
+{
+	if (rc < 0 && fd_is_unread(err) && entry->unread.code == ERR_NONE)
+		entry->unread = *err;
+	return rc == 0;
+}
+
+static void entry_read_records(const struct host_config *host, const char *id,
+			       struct store_entry *entry)
+{
+	char path[PATHS_SIZE];
+	struct err err;
+	int rc;
+
+	rc = spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &err);
+	entry->has_spec = entry_has(entry, rc, &err);
+	rc = deadline_read(host, id, &entry->deadline, &err);
+	entry->has_deadline = entry_has(entry, rc, &err);
+	entry->unread_deadline = rc < 0 && fd_is_unread(&err);
+	rc = status_read(host, id, &entry->status, &err);
+	entry->has_status = entry_has(entry, rc, &err);
+	rc = status_read_end(host, id, &entry->end, &err);
+	entry->has_end = entry_has(entry, rc, &err);
+}
+
+/* Where its state directory has gone and its run directory has not, the journal is the receipt already. */
+static void entry_read_journal(const struct host_config *host, const char *id,
+			       struct store_entry *entry, struct entry_history *history)
+{
+	char path[PATHS_SIZE], sandbox[PATHS_SIZE];
+	struct err err;
+	int rc = journal_each(paths_sandbox(host, id, "journal", path), entry_read_history, history,
+			      &err);
+
+	if (rc < 0 && err.code == ERR_NOT_FOUND) {
+		int there = paths_is_there(paths_sandbox(host, id, NULL, sandbox), &err);
+
+		if (there == 0)
+			rc = journal_each(paths_receipt(host, id, path), entry_read_history,
+					  history, &err);
+	}
+	history->unread = !entry_has(entry, rc, &err) && fd_is_unread(&err);
+}
+
+/* 1, 0 when nothing of that id is there, -1 with err when that can't be told. */
+static int entry_is_there(const struct host_config *host, const char *id, struct err *err)
+{
+	char path[PATHS_SIZE];
+	int there = paths_is_there(paths_sandbox(host, id, NULL, path), err);
+
+	return there == 0 ? paths_is_there(paths_run(host, id, NULL, path), err) : there;
 }
 
 int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
 	       struct err *err)
 {
-	char sandbox[PATHS_SIZE], run[PATHS_SIZE], path[PATHS_SIZE];
+	char path[PATHS_SIZE];
 	struct entry_facts facts = { 0 };
 	struct entry_history history = { 0 };
 	struct clock_record clock = { 0 };
 	struct deadline_now now;
-	struct err ignored;
+	struct err why;
+	int there, held;
 
 	memset(entry, 0, sizeof(*entry));
-	if (!id_is_valid(id) || (access(paths_sandbox(host, id, NULL, sandbox), F_OK) < 0 &&
-				 access(paths_run(host, id, NULL, run), F_OK) < 0))
+	there = id_is_valid(id) ? entry_is_there(host, id, err) : 0;
+	if (there == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no sandbox %.16s", id);
+	if (there < 0)
+		return -1;
 	if (deadline_now(&now, err) < 0)
 		return -1;
-	(void)deadline_clock(host, &now, true, &clock, &ignored);
+	(void)deadline_clock(host, &now, true, &clock, &why);
 	memcpy(entry->id, id, ID_SIZE);
-	entry->has_spec =
-		spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &ignored) == 0;
-	entry->has_deadline = deadline_read(host, id, &entry->deadline, &ignored) == 0;
-	entry->has_status = status_read(host, id, &entry->status, &ignored) == 0;
-	entry->has_end = status_read_end(host, id, &entry->end, &ignored) == 0;
-
-	/* where its state directory has gone and its run directory has not, the journal is the receipt already */
-	if (journal_each(paths_sandbox(host, id, "journal", path), entry_read_history, &history,
-			 &ignored) < 0 &&
-	    access(sandbox, F_OK) < 0)
-		(void)journal_each(paths_receipt(host, id, path), entry_read_history, &history,
-				   &ignored);
+	entry_read_records(host, id, entry);
+	entry_read_journal(host, id, entry, &history);
 	entry_recall_deadline(entry, &history);
 
-	facts.lock_held = lock_is_held(paths_run(host, id, "lock", path));
+	held = lock_look(paths_run(host, id, "lock", path), &why);
+	(void)entry_has(entry, held < 0 ? -1 : 0, &why);
+	facts.lock_held = held > 0;
 	facts.has_spec = entry->has_spec;
 	facts.has_status = entry->has_status;
 	facts.has_end = entry->has_end;
@@ -242,6 +299,8 @@ int entry_find(const struct host_config *host, const char *name, char id[ID_SIZE
 	if (!str_is_name(name))
 		return err_set(err, ERR_USAGE, "\"%.60s\" is not a sandbox's name", name);
 	n = readlink(paths_name(host, name, path), target, sizeof(target) - 1);
+	if (n < 0 && errno != ENOENT && errno != EINVAL)
+		return err_sys(err, "can't read %s", path);
 	if (n >= ID_LEN) {
 		target[n] = '\0';
 		memcpy(id, target + n - ID_LEN, ID_SIZE);

@@ -31,14 +31,23 @@ int lock_take(const char *path, enum lock_wait wait, struct err *err)
 	return fd_take(&fd);
 }
 
-bool lock_is_held(const char *path)
+int lock_look(const char *path, struct err *err)
 {
 	struct flock whole = lock_whole();
 	auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) < 0)
-		return false;
+		return err_sys(err, "can't look at the lock %s", path);
 	return whole.l_type != F_UNLCK;
+}
+
+bool lock_is_held(const char *path)
+{
+	struct err ignored;
+
+	return lock_look(path, &ignored) > 0;
 }
 
 int lock_claims(const struct host_config *host, struct err *err)

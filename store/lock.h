@@ -17,7 +17,10 @@ enum lock_wait { LOCK_TRY, LOCK_WAIT };
 /* Open (making it, 0600) and lock path. The fd that holds the lock; -1 with err: errno EAGAIN when held elsewhere. */
 int lock_take(const char *path, enum lock_wait wait, struct err *err);
 
-/* Is the lock file at path held by somebody? A missing file is not held. */
+/* Is the lock file at path held by somebody? A missing file is not held. 1, 0, or -1 with err when that can't be told. */
+int lock_look(const char *path, struct err *err);
+
+/* The same for who can do without that difference: what can't be told is not held. */
 bool lock_is_held(const char *path);
 
 /* RUN_DIR/claim.lock: while it is held no other name, slot or directory of a sandbox is taken or goes. The fd, or -1 with err. */

@@ -87,6 +87,13 @@ static bool paths_is_ours(const struct stat *st)
 	       (S_ISLNK(st->st_mode) || !(st->st_mode & 022));
 }
 
+int paths_is_there(const char *path, struct err *err)
+{
+	if (access(path, F_OK) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : err_sys(err, "can't look for %s", path);
+}
+
 int paths_make_dir(const char *path, unsigned mode, struct err *err)
 {
 	struct stat link, dir;

@@ -32,6 +32,9 @@ const char *paths_run_dir(const struct host_config *host, const char *dir, char 
 /* Make STATE_DIR and RUN_DIR, their sub-directories and the host-wide files that are locked, those that are missing. 0, or -1 with err. */
 int paths_make(const struct host_config *host, struct err *err);
 
+/* 1 when something is at path, 0 when nothing is, -1 with err when that can't be told. */
+int paths_is_there(const char *path, struct err *err);
+
 /* mkdir that takes an existing directory for success. 0, or -1 with err. */
 int paths_make_dir(const char *path, unsigned mode, struct err *err);
 

@@ -40,6 +40,15 @@ int rest_check(const struct store_entry *entry, struct err *err)
 	}
 }
 
+/* On half of what is known nothing is started, and nothing written over the rest. */
+static int rest_check_read(const struct store_entry *entry, struct err *err)
+{
+	if (entry->unread.code == ERR_NONE)
+		return 0;
+	*err = entry->unread;
+	return -1;
+}
+
 int rest_take(const struct host_config *host, const char *id, bool in_grace,
 	      struct store_entry *entry, struct err *err)
 {
@@ -49,8 +58,12 @@ int rest_take(const struct host_config *host, const char *id, bool in_grace,
 
 	for (int i = 0; i < REST_TRIES && fd < 0; i++) {
 		/* looked at each time: claiming must not make a directory for one that has gone */
-		if (access(paths_sandbox(host, id, NULL, path), F_OK) < 0)
+		int there = paths_is_there(paths_sandbox(host, id, NULL, path), err);
+
+		if (there == 0)
 			return err_set(err, ERR_NOT_FOUND, "there is no sandbox %.16s", id);
+		if (there < 0)
+			return -1;
 		fd = lock_claim(host, id, err);
 		if (fd < 0 && err->os_errno != EAGAIN)
 			return -1;
@@ -59,7 +72,7 @@ int rest_take(const struct host_config *host, const char *id, bool in_grace,
 	}
 	if (fd < 0)
 		return err_set(err, ERR_FAILED, "it runs, or somebody is at it");
-	if (entry_load(host, id, entry, err) < 0 ||
+	if (entry_load(host, id, entry, err) < 0 || rest_check_read(entry, err) < 0 ||
 	    (!(in_grace && entry->at_rest == STORE_GRACE) && rest_check(entry, err) < 0)) {
 		lock_unclaim(host, id, &fd);
 		return -1;

@@ -108,7 +108,11 @@ struct store_entry {
 	enum store_state state;
 	enum store_state at_rest; /* the same for who holds its lock, where nothing can run */
 	bool has_spec, has_deadline, has_status, has_end;
-	uint64_t over_s; /* how long ago its date came, as far as that is sure */
+	/* What first could not be read and may be there (code 0: nothing): all else still tells what it can, but nothing may be
+	 * written over it, and no list or answer that leaves it out is whole. */
+	struct err unread;
+	bool unread_deadline; /* so `deadline` is the date that journal and spec tell */
+	uint64_t over_s;      /* how long ago its date came, as far as that is sure */
 	struct spec spec;
 	struct deadline_record deadline;
 	struct status_record status;

@@ -75,6 +75,41 @@ static void test_reap_keeps_only_what_may_stay(void **state)
 	}
 }
 
+/* Something of it could not be read: it is left alone until its date, and that ends it all the same. */
+static void test_reap_of_the_half_known(void **state)
+{
+	struct reap_facts whole;
+	uint32_t reason;
+
+	(void)state;
+	for (unsigned bits = 0; bits < 2048; bits++) {
+		struct reap_facts f = { .has_spec = bits & 1,
+					.durable = bits & 2,
+					.has_disk = bits & 4,
+					.ran = bits & 8,
+					.here = bits & 16,
+					.expired = bits & 32,
+					.due = bits & 64,
+					.left = bits & 128,
+					.unread = bits & 256,
+					.grace = bits & 512,
+					.end = bits & 1024 ? END_STOPPED : 0 };
+		enum reap_act act;
+
+		whole = f;
+		f.half = true;
+		act = reap_decide(&f, &reason);
+		assert_int_not_equal(act, REAP_BOOK);
+		if (!f.expired || (!f.has_spec && !f.due))
+			assert_int_equal(act, REAP_LEAVE);
+		else if (reap_decide(&whole, &reason) != REAP_BOOK)
+			assert_int_equal(act, reap_decide(&whole, &reason));
+		f.held = f.overdue = true;
+		assert_int_equal(reap_decide(&f, &reason),
+				 f.grace ? REAP_KILL_THEN_GRACE : REAP_KILL_THEN_ALL);
+	}
+}
+
 static void test_reap_cases(void **state)
 {
 	static const struct {
@@ -273,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reap_never_touches_the_held),
 		cmocka_unit_test(test_reap_keeps_only_what_may_stay),
+		cmocka_unit_test(test_reap_of_the_half_known),
 		cmocka_unit_test(test_reap_cases),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_death),
