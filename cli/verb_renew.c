@@ -98,6 +98,10 @@ static int check_policy(const struct config *config, const char *id, struct err 
 
 	if (rc == 0)
 		rc = entry_load(&config->host, id, &entry, err);
+	if (rc == 0 && !entry.has_spec && entry.unread.code != ERR_NONE) {
+		*err = entry.unread;
+		rc = -1;
+	}
 	if (rc == 0 && entry.has_spec)
 		rc = policy_check_spec(config, &entry.spec, err);
 	explicit_bzero(&entry, sizeof(entry));

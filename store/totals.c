@@ -25,23 +25,48 @@ static uint64_t totals_mib(uint64_t bytes)
 	return (bytes + TOTALS_MIB - 1) / TOTALS_MIB;
 }
 
-/* The numbers alone: what comes behind them in a spec is large, and secret. */
-static bool totals_read_spec(int names, const char *name, struct spec *spec)
+/* The numbers alone: what comes behind them in a spec is large, and secret. 1, 0 when there is none of this version, -1 with err. */
+static int totals_read_spec(int names, const char *name, struct spec *spec, struct err *err)
 {
 	char path[STR_NAME_MAX + 8];
 	auto_fd fd = -1;
 	const ssize_t size = offsetof(struct spec, reason);
+	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%.*s/spec", STR_NAME_MAX, name);
 	fd = openat(names, path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && pread(fd, spec, (size_t)size, 0) == size && spec->magic == SPEC_MAGIC &&
-	       spec->version == SPEC_VERSION && spec->size == sizeof(*spec);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	n = fd < 0 ? -1 : pread(fd, spec, (size_t)size, 0);
+	if (n < 0)
+		return err_sys(err, "%s", path);
+	return n == size && spec->magic == SPEC_MAGIC && spec->version == SPEC_VERSION &&
+	       spec->size == sizeof(*spec);
+}
+
+/* Count what bears this name. 0, or -1 with err: where it can't be told what is kept, nothing is allowed. */
+static int totals_count(int names, const char *name, const char *id, struct totals *totals,
+			struct err *err)
+{
+	static struct spec spec;
+	int read;
+
+	if (faccessat(names, name, F_OK, 0) < 0)
+		/* one that leads nowhere is nobody's */
+		return errno == ENOENT ? 0 : err_sys(err, "%s", name);
+	read = totals_read_spec(names, name, &spec, err);
+	if (read < 0)
+		return -1;
+	if (read > 0 && strncmp(spec.id, id, ID_LEN) == 0)
+		return 0;
+	totals->sandboxes++;
+	totals->disk_mib += read > 0 ? totals_mib(spec.disk_bytes) : 0;
+	return 0;
 }
 
 static int totals_kept(const struct host_config *host, const char *id, struct totals *totals,
 		       struct err *err)
 {
-	static struct spec spec;
 	char path[PATHS_SIZE];
 	DIR *dir = opendir(paths_state(host, "names", path));
 	const struct dirent *d;
@@ -49,27 +74,41 @@ static int totals_kept(const struct host_config *host, const char *id, struct to
 
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
-	while ((r = dir_next(dir, &d, err)) > 0) {
-		bool read;
-
-		/* one that leads nowhere is nobody's */
-		if (d->d_name[0] == '.' || faccessat(dirfd(dir), d->d_name, F_OK, 0) < 0)
-			continue;
-		read = totals_read_spec(dirfd(dir), d->d_name, &spec);
-		if (read && strncmp(spec.id, id, ID_LEN) == 0)
-			continue;
-		totals->sandboxes++;
-		totals->disk_mib += read ? totals_mib(spec.disk_bytes) : 0;
-	}
+	while ((r = dir_next(dir, &d, err)) > 0)
+		if (d->d_name[0] != '.' &&
+		    (r = totals_count(dirfd(dir), d->d_name, id, totals, err)) < 0)
+			break;
 	(void)closedir(dir);
 	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
 /* A slot whose lock nobody holds is in quarantine, and nothing runs in it. */
+static int totals_count_slot(const struct host_config *host, uint32_t number, const char *id,
+			     struct totals *totals, struct err *err)
+{
+	char path[PATHS_SIZE], holder[ID_SIZE] = "";
+	struct status_record status;
+	int held = lock_look(paths_slot(host, number, path), err);
+	ssize_t n;
+
+	if (held <= 0)
+		return held;
+	n = fd_read_file(AT_FDCWD, path, holder, ID_LEN, err);
+	if (n < 0 && fd_is_unread(err))
+		return -1;
+	if (n != ID_LEN || strcmp(holder, id) == 0)
+		return 0;
+	if (status_read(host, holder, &status, err) < 0)
+		return fd_is_unread(err) ? -1 : 0;
+	totals->cpus += status.vcpus;
+	totals->memory_mib += status.memory_mib;
+	return 0;
+}
+
 static int totals_running(const struct host_config *host, const char *id, struct totals *totals,
 			  struct err *err)
 {
-	char path[PATHS_SIZE], slot[PATHS_SIZE];
+	char path[PATHS_SIZE];
 	DIR *dir = opendir(paths_run_dir(host, "slots", path));
 	const struct dirent *d;
 	int r;
@@ -77,18 +116,14 @@ static int totals_running(const struct host_config *host, const char *id, struct
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, "can't read %s", path);
 	while ((r = dir_next(dir, &d, err)) > 0) {
-		char holder[ID_SIZE] = "", *end;
-		struct status_record status;
-		struct err ignored;
+		char *end;
 		unsigned long number = strtoul(d->d_name, &end, 10);
 
-		if (end == d->d_name || *end != '\0' ||
-		    !lock_is_held(paths_slot(host, (uint32_t)number, slot)) ||
-		    fd_read_file(AT_FDCWD, slot, holder, ID_LEN, &ignored) != ID_LEN ||
-		    strcmp(holder, id) == 0 || status_read(host, holder, &status, &ignored) < 0)
+		if (end == d->d_name || *end != '\0')
 			continue;
-		totals->cpus += status.vcpus;
-		totals->memory_mib += status.memory_mib;
+		r = totals_count_slot(host, (uint32_t)number, id, totals, err);
+		if (r < 0)
+			break;
 	}
 	(void)closedir(dir);
 	return r < 0 ? err_wrap(err, "%s", path) : 0;

@@ -24,7 +24,8 @@ enum totals_kind {
 	TOTALS_RUNNING = 2, /* CPUs and memory */
 };
 
-/* Count what `kinds` says, without the sandbox id. What can't be read counts as little as is known of it. 0, or -1 with err. */
+/* Count what `kinds` says, without the sandbox id. What is damaged or of another version counts as little as is known
+ * of it. 0, or -1 with err, also when something that may be there can't be read. */
 int totals_look(const struct host_config *host, const char *id, unsigned kinds,
 		struct totals *totals, struct err *err);
 
