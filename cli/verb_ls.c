@@ -64,6 +64,11 @@ static bool add_entry(const char *id, void *arg)
 		}
 		return true;
 	}
+	if (entry.unread.code !=
+	    ERR_NONE) { /* it may be more, and in another state, than what is listed of it */
+		listing->unread = entry.unread;
+		(void)err_wrap(&listing->unread, "%s", id);
+	}
 	if (!is_listed(listing, &entry))
 		return true;
 	entryview_make(&view, &entry, left_s);
@@ -195,6 +200,10 @@ int verb_show(struct cli *cli, int argc, char **argv, struct err *err)
 		rc = json_print(entryview_json(&entry, &view, true), err);
 	else
 		print_entry(&entry, &view);
+	if (rc == 0 && entry.unread.code != ERR_NONE) {
+		*err = entry.unread;
+		rc = err_wrap(err, "%s", words[0]);
+	}
 	explicit_bzero(&entry, sizeof(entry));
 	return rc;
 }

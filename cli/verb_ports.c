@@ -77,7 +77,10 @@ static bool add_entry(const char *id, void *arg)
 		}
 		return true;
 	}
-	if (!entry.has_spec && entry.state == STORE_RUNNING)
+	if (entry.unread.code != ERR_NONE) {
+		list->unread = entry.unread;
+		(void)err_wrap(&list->unread, "%s", id);
+	} else if (!entry.has_spec && entry.state == STORE_RUNNING)
 		(void)err_set(&list->unread, ERR_FAILED, "%s: its spec can't be read", id);
 	if (entry.has_spec && (list->all || entry.state == STORE_RUNNING))
 		for (unsigned i = 0; i < SPEC_MAX_PORTS && entry.spec.ports[i].protocol; i++)

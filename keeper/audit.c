@@ -88,8 +88,7 @@ static bool audit_id_of_alias(const char *alias, char id[ID_SIZE])
 	return id_is_valid(id);
 }
 
-/* "Nothing is left" may only be said of what was looked at. */
-static void audit_blind(struct audit *audit, const struct err *err)
+void audit_blind(struct audit *audit, const struct err *err)
 {
 	if (audit->blind.code == ERR_NONE)
 		audit->blind = *err;
@@ -236,6 +235,8 @@ static bool audit_entry(const char *id, void *arg)
 	if (entry_load(audit->host, id, &entry, &err) < 0) {
 		if (err.code != ERR_NOT_FOUND)
 			audit_add(audit, "sandbox", "%s can't be read: %s", id, err.text);
+	} else if (entry.unread.code != ERR_NONE) {
+		audit_add(audit, "sandbox", "%s can't be read: %s", id, entry.unread.text);
 	} else if (entry.state == STORE_QUARANTINED) {
 		audit_add(audit, "sandbox", "%s (%s) is quarantined: %.150s", id,
 			  entry.has_spec ? entry.spec.name : "no spec", entry.residue);

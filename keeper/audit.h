@@ -37,7 +37,10 @@ struct audit {
 void audit_add(struct audit *audit, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The foreign kinds. What can't be read is left out. */
+/* "Nothing is left" may only be said of what was looked at: the first of them is what audit_run fails with. */
+void audit_blind(struct audit *audit, const struct err *err);
+
+/* The foreign kinds. What its user keeps from being read is left out. */
 void audit_accounts(struct audit *audit);
 void audit_listeners(struct audit *audit);
 

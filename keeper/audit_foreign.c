@@ -14,11 +14,30 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "keeper/audit.h"
 
 #define AUDIT_KEY_LINES                                                                            \
 	4096 /* of a file that its user may have made as long as he likes, holes and all */
+
+/* What errno says kept it from reading path; but for what is none of the host's failures: `but` of these errnos, ended by 0. */
+static void audit_unread(struct audit *audit, const char *path, const int *but)
+{
+	struct err err;
+
+	for (; *but; but++)
+		if (errno == *but)
+			return;
+	(void)err_sys(&err, "can't read %s", path);
+	audit_blind(audit, &err);
+}
+
+static const int none[] = { 0 };
+/* It isn't there. */
+static const int absent[] = { ENOENT, 0 };
+/* Or it ended while we looked, or is kept even from root: who holds a socket is unknown then, in each look. */
+static const int gone[] = { ENOENT, ESRCH, EACCES, EPERM, 0 };
 
 /* ---- accounts ---- */
 
@@ -36,7 +55,13 @@ static bool audit_can_log_in(const struct passwd *pw)
 	return true;
 }
 
-/* Lines of authorized_keys that hold a key; a home directory is its user's, so nothing in it is waited for. */
+/* A home directory is its user's, who makes of it what he likes: only what is the host's own failure counts. */
+static bool audit_is_failure(int os_errno)
+{
+	return os_errno == EIO || os_errno == ENOMEM || os_errno == EMFILE || os_errno == ENFILE;
+}
+
+/* Lines of authorized_keys that hold a key; nothing in a home directory is waited for. */
 static void audit_keys(struct audit *audit, const struct passwd *pw)
 {
 	static const char *const names[] = { "authorized_keys", "authorized_keys2" };
@@ -49,14 +74,21 @@ static void audit_keys(struct audit *audit, const struct passwd *pw)
 		int fd;
 
 		(void)snprintf(path, sizeof(path), "%s/.ssh/%s", pw->pw_dir, names[i]);
+		errno = 0;
 		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
 			fd_close(&fd);
 		file = fd >= 0 ? fdopen(fd, "r") : NULL;
+		if (!file && audit_is_failure(errno))
+			audit_unread(audit, path, none);
+		if (!file)
+			fd_close(&fd);
 		for (unsigned n = 0; n < AUDIT_KEY_LINES && file && fgets(line, sizeof(line), file);
 		     n++)
 			keys += strncmp(line + strspn(line, " \t"), "#", 1) != 0 &&
 				line[strspn(line, " \t\r\n")] != '\0';
+		if (file && ferror(file) && audit_is_failure(errno))
+			audit_unread(audit, path, none);
 		if (file)
 			(void)fclose(file);
 		if (keys > 0)
@@ -69,12 +101,16 @@ void audit_accounts(struct audit *audit)
 	FILE *file = fopen("/etc/passwd", "re");
 	const struct passwd *pw;
 
+	if (!file)
+		audit_unread(audit, "/etc/passwd", absent);
 	while (file && (pw = fgetpwent(file))) {
 		audit_keys(audit, pw);
 		if (pw->pw_uid >= 1000 && pw->pw_uid != 65534 && audit_can_log_in(pw))
 			audit_add(audit, "foreign account", "%s uid %u shell %s", pw->pw_name,
 				  pw->pw_uid, pw->pw_shell);
 	}
+	if (file && !feof(file))
+		audit_unread(audit, "/etc/passwd", none);
 	if (file)
 		(void)fclose(file);
 }
@@ -109,31 +145,44 @@ static void audit_own(struct owners *owners, unsigned long inode, const char *pr
 }
 
 /* Which program holds which socket. */
-static void audit_sockets_of(struct owners *owners, const char *pid)
+static void audit_sockets_of(struct audit *audit, struct owners *owners, const char *pid)
 {
 	char path[300], link[64], program[32] = "";
-	struct err ignored;
 	const struct dirent *d;
 	unsigned long inode;
+	struct err err;
 	DIR *dir;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	if (fd_read_file(AT_FDCWD, path, program, sizeof(program) - 1, &ignored) < 0)
+	if (fd_read_file(AT_FDCWD, path, program, sizeof(program) - 1, &err) < 0) {
+		errno = err.os_errno;
+		audit_unread(audit, path, gone);
 		return;
+	}
 	program[strcspn(program, "\n")] = '\0';
 	(void)snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
+	if (!dir) {
+		audit_unread(audit, path, gone);
+		return;
+	}
+	while ((r = dir_next(dir, &d, &err)) > 0) {
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
+		if (n < 0)
+			audit_unread(audit, path, gone);
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
 		if (sscanf(link, "socket:[%lu]", &inode) == 1)
 			audit_own(owners, inode, program);
 	}
-	if (dir)
-		(void)closedir(dir);
+	if (r < 0) {
+		errno = err.os_errno;
+		audit_unread(audit, path, gone);
+	}
+	(void)closedir(dir);
 }
 
 static const char *audit_program(const struct owners *owners, unsigned long inode)
@@ -168,6 +217,8 @@ static void audit_socket_table(struct audit *audit, const struct owners *owners,
 
 	(void)snprintf(path, sizeof(path), "/proc/net/%s", name);
 	file = fopen(path, "re");
+	if (!file) /* absent: a host without IPv6 */
+		audit_unread(audit, path, absent);
 	while (file && fgets(line, sizeof(line), file)) {
 		const char *program;
 
@@ -180,6 +231,8 @@ static void audit_socket_table(struct audit *audit, const struct owners *owners,
 			audit_add(audit, "foreign listener", "%s %s port %u by %s uid %u", name,
 				  address, port, program, uid);
 	}
+	if (file && ferror(file))
+		audit_unread(audit, path, none);
 	if (file)
 		(void)fclose(file);
 }
@@ -189,10 +242,16 @@ void audit_listeners(struct audit *audit)
 	struct owners owners = { 0 };
 	DIR *proc = opendir("/proc");
 	const struct dirent *d;
+	struct err err = { 0 };
+	int r = 0;
 
-	while (proc && (d = readdir(proc)))
+	if (!proc)
+		audit_unread(audit, "/proc", absent);
+	while (proc && (r = dir_next(proc, &d, &err)) > 0)
 		if (isdigit((unsigned char)d->d_name[0]))
-			audit_sockets_of(&owners, d->d_name);
+			audit_sockets_of(audit, &owners, d->d_name);
+	if (r < 0)
+		audit_blind(audit, &err);
 	if (proc)
 		(void)closedir(proc);
 	/* include/net/tcp_states.h: TCP_LISTEN; a datagram socket without a peer says TCP_CLOSE */

@@ -115,18 +115,24 @@ struct quarantine {
 	const struct host_config *host;
 	unsigned n;
 	char first[DOCTOR_TEXT_SIZE];
+	struct err unread; /* why one may be missing among them */
 };
 
 static bool look_for_residue(const char *id, void *arg)
 {
 	static struct store_entry entry;
 	struct quarantine *q = arg;
-	struct err ignored;
+	struct err err;
 
-	if (entry_load(q->host, id, &entry, &ignored) == 0 && entry.state == STORE_QUARANTINED &&
-	    q->n++ == 0)
+	if (entry_load(q->host, id, &entry, &err) < 0) {
+		if (err.code != ERR_NOT_FOUND) /* else it ended while we looked */
+			q->unread = err;
+	} else if (entry.state == STORE_QUARANTINED && q->n++ == 0) {
 		(void)snprintf(q->first, sizeof(q->first), "%s (%.120s)",
 			       entry.has_spec ? entry.spec.name : id, entry.residue);
+	} else if (entry.unread.code != ERR_NONE) {
+		q->unread = entry.unread;
+	}
 	explicit_bzero(&entry, sizeof(entry));
 	return true;
 }
@@ -134,9 +140,12 @@ static bool look_for_residue(const char *id, void *arg)
 static enum doctor_level check_quarantine(const struct host_config *host, struct doctor_finding *f)
 {
 	struct quarantine q = { .host = host };
-	struct err ignored;
+	struct err err;
 
-	(void)entry_each(host, look_for_residue, &q, &ignored);
+	if (entry_each(host, look_for_residue, &q, &err) < 0)
+		q.unread = err;
+	if (q.n == 0 && q.unread.code != ERR_NONE)
+		return say_err(f, &q.unread, "see what keeps it from being read");
 	return q.n == 0 ? doctor_say(f, DOCTOR_GOOD, "", "no sandbox's end has left anything")
 			: doctor_say(f, DOCTOR_BAD,
 				     "clear what holds it; the next `mayfly reap` frees name, uid "
