@@ -20,6 +20,7 @@
 #define CREW_PATIENCE_S 60 /* an end's own patience with what it kills is some 15 s */
 #define CREW_DEATH_S	5
 #define CREW_TURN_MS	1000
+#define CREW_NAP_MS	50
 
 static_assert(sizeof(struct ctl_record) <= PIPE_BUF, "a pipe keeps records whole");
 
@@ -38,9 +39,13 @@ static void crew_pass_on(void *arg, const struct ctl_record *record)
 static void crew_hear(struct crew *crew)
 {
 	struct ctl_record record;
+	char words[PIPE_BUF];
+	ssize_t n;
 
 	while (read(crew->said[0], &record, sizeof(record)) == (ssize_t)sizeof(record))
 		crew_pass_on(crew, &record);
+	while ((n = read(crew->words[0], words, sizeof(words))) > 0)
+		(void)!fd_write_all(STDERR_FILENO, words, (size_t)n);
 }
 
 /* A member's own mouth. What could not be said may have been a failure: then its exit code says that. */
@@ -99,11 +104,13 @@ static void crew_look_after(struct crew *crew, struct crew_member *member)
 /* Until one of them says something or ends, or a second has passed; one without a pidfd ends unheard until then. */
 static void crew_turn(struct crew *crew)
 {
-	struct pollfd fds[CREW_MAX + 1] = { { .fd = crew->said[0], .events = POLLIN } };
+	struct pollfd fds[CREW_MAX + 2] = { { .fd = crew->said[0], .events = POLLIN },
+					    { .fd = crew->words[0], .events = POLLIN } };
 
 	for (size_t i = 0; i < CREW_MAX; i++)
-		fds[i + 1] = (struct pollfd){ .fd = crew->members[i].pidfd, .events = POLLIN };
-	(void)poll(fds, CREW_MAX + 1, CREW_TURN_MS);
+		fds[i + 2] = (struct pollfd){ .fd = crew->members[i].pidfd, .events = POLLIN };
+	if (poll(fds, CREW_MAX + 2, CREW_TURN_MS) < 0) /* it may have too many for RLIMIT_NOFILE */
+		(void)poll(NULL, 0, CREW_NAP_MS);
 	crew_hear(crew);
 	for (size_t i = 0; i < CREW_MAX; i++)
 		if (crew->members[i].pid > 0)
@@ -112,24 +119,29 @@ static void crew_turn(struct crew *crew)
 
 /* ---- their beginnings ---- */
 
+/* We hold both ends: a read that blocks would wait for ever. */
+static void crew_pipe(int fds[2])
+{
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		fds[0] = fds[1] = -1;
+	} else if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
+		fd_close(&fds[0]);
+		fd_close(&fds[1]);
+	}
+}
+
 void crew_open(struct crew *crew, const struct sink *sink)
 {
 	memset(crew, 0, sizeof(*crew));
 	crew->sink = sink;
 	crew->here = (struct sink){ .put = crew_pass_on, .arg = crew };
-	crew->said[0] = crew->said[1] = -1;
 	crew->starter = getpid();
 	crew->patience_s = CREW_PATIENCE_S;
 	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, how they ended would be lost */
 	for (size_t i = 0; i < CREW_MAX; i++)
 		crew->members[i].pidfd = -1;
-	if (pipe2(crew->said, O_CLOEXEC) < 0)
-		crew->said[0] = crew->said[1] = -1;
-	/* we hold both ends: a read that blocks would wait for ever */
-	if (crew->said[0] >= 0 && fcntl(crew->said[0], F_SETFL, O_NONBLOCK) < 0) {
-		fd_close(&crew->said[0]);
-		fd_close(&crew->said[1]);
-	}
+	crew_pipe(crew->said);
+	crew_pipe(crew->words);
 }
 
 static void crew_work(struct crew *crew, pid_t parent,
@@ -139,9 +151,11 @@ static void crew_work(struct crew *crew, pid_t parent,
 	const struct sink sink = { .put = crew_put, .arg = &mouth };
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	/* whoever reads our stdout waits for the reap, not for one that hangs */
+	/* whoever reads our output waits for the reap, not for one that hangs */
 	if (nowhere >= 0)
 		(void)dup2(nowhere, STDOUT_FILENO);
+	if (crew->words[1] >= 0 || nowhere >= 0)
+		(void)dup2(crew->words[1] >= 0 ? crew->words[1] : nowhere, STDERR_FILENO);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
 	work(arg, &sink);
@@ -194,4 +208,6 @@ void crew_close(struct crew *crew)
 		crew_wait(crew);
 	fd_close(&crew->said[0]);
 	fd_close(&crew->said[1]);
+	fd_close(&crew->words[0]);
+	fd_close(&crew->words[1]);
 }

@@ -28,6 +28,7 @@ struct crew {
 		char id[ID_SIZE];
 	} members[CREW_MAX];
 	int said[2];	   /* pipe: whole records, which a pipe doesn't mix */
+	int words[2];	   /* pipe: what they write to stderr */
 	time_t patience_s; /* with each; crew_open's is longer than any end takes */
 	unsigned n;
 	pid_t starter;

@@ -31,6 +31,7 @@
 #include "store/status.h"
 
 #define LIFE_EXIT_MS 2000
+#define LIFE_NAP_MS  100 /* between looks, where poll can't wait */
 
 typedef void life_action(struct keeper *k, enum life_event event);
 
@@ -333,6 +334,21 @@ static void life_minute(struct keeper *k)
 	marks_note(&k->spec.host, k->spec.id, time(NULL));
 }
 
+/*
+ * poll fails where its list is longer than RLIMIT_NOFILE is now, or for want of memory: it is asked for one after the other then.
+ * Where even that fails date and signals are looked at all the same: they are read without waiting.
+ */
+static void life_look(struct pollfd fds[LIFE_POLL_FDS])
+{
+	(void)poll(NULL, 0, LIFE_NAP_MS);
+	for (size_t i = 0; i < LIFE_POLL_FDS; i++)
+		if (poll(&fds[i], 1, 0) < 0)
+			fds[i].revents = 0;
+	fds[LIFE_POLL_SIGNAL].revents |= POLLIN;
+	fds[LIFE_POLL_DATE].revents |= POLLIN;
+	fds[LIFE_POLL_PATIENCE].revents |= POLLIN;
+}
+
 static void life_turn(struct keeper *k)
 {
 	struct pollfd fds[LIFE_POLL_FDS] = {
@@ -352,8 +368,11 @@ static void life_turn(struct keeper *k)
 	};
 	serve_poll(&k->serve, &fds[LIFE_POLL_SERVE]);
 	hook_poll(&k->hooks, &fds[LIFE_POLL_HOOKS]);
-	if (poll(fds, LIFE_POLL_FDS, -1) < 0)
-		return;
+	if (poll(fds, LIFE_POLL_FDS, -1) < 0) {
+		if (errno == EINTR)
+			return;
+		life_look(fds);
+	}
 	if (fds[LIFE_POLL_CHANNEL].revents && !hear_monitor(k) && k->channel_fd < 0)
 		life_channel_over(k);
 	if (fds[LIFE_POLL_CONTROL].revents)

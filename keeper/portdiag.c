@@ -70,6 +70,7 @@ static int portdiag_each(portdiag_visit *visit, uint32_t protocol, void *arg, st
 	char line[512];
 
 	for (size_t i = 0; i < ARRAY_SIZE(portdiag_lists); i++) {
+		bool unread;
 		FILE *file;
 
 		if (protocol && portdiag_lists[i].protocol != protocol)
@@ -84,8 +85,13 @@ static int portdiag_each(portdiag_visit *visit, uint32_t protocol, void *arg, st
 					  &socket))
 				visit(&socket, arg);
 		}
+		unread = file && ferror(file); /* what wasn't seen isn't absent */
+		if (unread)
+			(void)err_sys(err, "can't read %s", portdiag_lists[i].path);
 		if (file)
 			(void)fclose(file);
+		if (unread)
+			return -1;
 	}
 	return 0;
 }

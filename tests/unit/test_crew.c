@@ -285,6 +285,45 @@ static void test_output_is_the_starters(void **state)
 	(void)close(out[0]);
 }
 
+static void work_with_words(void *arg, const struct sink *sink)
+{
+	(void)arg;
+	(void)!write(STDERR_FILENO, "x", 1);
+	say(sink, 0, "done");
+}
+
+/* What they write there is heard, and one that goes on holds no end of it. */
+static void test_errors_are_the_starters(void **state)
+{
+	int out[2], begun[2], saved = dup(STDERR_FILENO);
+	struct pollfd over = { .events = POLLIN };
+	char bytes[8];
+
+	(void)state;
+	(void)fflush(stderr);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(begun, O_CLOEXEC), 0);
+	assert_true(dup2(out[1], STDERR_FILENO) >= 0);
+	(void)close(out[1]);
+	crew_start(&crew, ID, work_with_words, NULL);
+	crew_wait(&crew);
+	crew_start(&crew, ID, work_for_ever, &begun[1]);
+	assert_int_equal(read(begun[0], bytes, 1), 1);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	assert_int_equal(read(out[0], bytes, sizeof(bytes)), 1);
+	over.fd = out[0];
+	assert_int_equal(poll(&over, 1, 0), 1);
+	assert_int_equal(read(out[0], bytes, sizeof(bytes)),
+			 0); /* it lives, and nobody waits for it */
+	crew.patience_s = 0;
+	crew_wait(&crew);
+	assert_int_equal(heard.failed, 1);
+	(void)close(out[0]);
+	(void)close(begun[0]);
+	(void)close(begun[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -298,6 +337,7 @@ int main(void)
 		TEST(test_deaths_that_nobody_hears_of),
 		TEST(test_the_starter_dies),
 		TEST(test_output_is_the_starters),
+		TEST(test_errors_are_the_starters),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
