@@ -176,8 +176,14 @@ static int link_name(const struct start *start, struct err *err)
 	for (int i = 0; i < 2; i++) {
 		if (symlink(spec->id, path) == 0)
 			return 0;
-		/* one that leads nowhere is nobody's */
-		if (errno != EEXIST || stat(path, &(struct stat){ 0 }) == 0)
+		if (errno != EEXIST)
+			break;
+		/* one that leads nowhere is nobody's; any other, also one that can't be told, stays */
+		if (stat(path, &(struct stat){ 0 }) == 0) {
+			errno = EEXIST;
+			break;
+		}
+		if (errno != ENOENT)
 			break;
 		(void)unlink(path);
 	}

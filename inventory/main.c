@@ -74,16 +74,24 @@ static int load(const char *path, struct inventory *inventory, struct err *err)
 	return rc;
 }
 
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	BUG_ON(clock_gettime(CLOCK_MONOTONIC, &now) < 0);
+	return now.tv_sec;
+}
+
 static int compare(const struct options *options, struct err *err)
 {
 	const struct timespec nap = { .tv_nsec = 200L * 1000 * 1000 };
 	struct inventory before = { 0 }, now = { .except = options->except };
-	time_t end = time(NULL) + (time_t)options->settle_s;
+	time_t end = now_s() + (time_t)options->settle_s;
 	size_t n;
 
 	if (load(options->since, &before, err) < 0 || inventory_take(&now, err) < 0)
 		return -1;
-	while ((n = inventory_difference(&before, &now, NULL)) > 0 && time(NULL) < end) {
+	while ((n = inventory_difference(&before, &now, NULL)) > 0 && now_s() < end) {
 		(void)nanosleep(&nap, NULL);
 		inventory_fini(&now);
 		if (inventory_take(&now, err) < 0)

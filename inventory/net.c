@@ -15,18 +15,26 @@
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define WAIT_S 30 /* for the kernel's answer */
 
 typedef int alloc_cache_fn(struct nl_sock *sock, struct nl_cache **cache);
 
 /* Dump one kind of rtnetlink or nfnetlink object into *cache. */
 static int dump(int protocol, alloc_cache_fn *alloc, struct nl_cache **cache, struct err *err)
 {
+	static const struct timeval wait = { .tv_sec = WAIT_S };
 	struct nl_sock *sock = nl_socket_alloc();
 	int rc = -NLE_NOMEM;
 
 	*cache = NULL;
 	if (sock != NULL) {
 		rc = nl_connect(sock, protocol);
+		if (rc == 0 && setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &wait,
+					  sizeof(wait)) < 0)
+			rc = -NLE_FAILURE;
 		if (rc == 0)
 			rc = alloc(sock, cache);
 		nl_socket_free(sock);

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "jail/uids.h"
 #include "keeper/gate.h"
 #include "keeper/host_docker.h"
+#include "keeper/host_group.h"
 #include "keeper/host_ranges.h"
 #include "keeper/host_state.h"
 #include "keeper/host_sysctl.h"
@@ -77,10 +77,11 @@ static void remove_slots(const struct host_config *host)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
+		struct err unused;
 		uint32_t number;
 
 		if (sscanf(entry->d_name, "%u", &number) == 1 &&
-		    !lock_is_held(paths_slot(host, number, slot)))
+		    lock_look(paths_slot(host, number, slot), &unused) == 0)
 			(void)unlink(slot);
 	}
 	if (dir)
@@ -160,8 +161,11 @@ static int run_tool(const char *const argv[], struct err *err)
 static int group_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	const char *const argv[] = { "/usr/sbin/groupadd", "--system", host->group, NULL };
+	int there = host_group_there(host->group, err);
 
-	if (getgrnam(host->group)) {
+	if (there < 0)
+		return -1;
+	if (there) {
 		SAY("%s is there", host->group);
 		return 0;
 	}
@@ -174,18 +178,22 @@ static int group_up(const struct host_config *host, char said[SAID_SIZE], struct
 static int remove_group(const char *name, void *arg, struct err *err)
 {
 	const char *const argv[] = { "/usr/sbin/groupdel", name, NULL };
+	int there = host_group_there(name, err);
 
 	(void)arg;
-	return getgrnam(name) ? run_tool(argv, err) : 0;
+	return there > 0 ? run_tool(argv, err) : there;
 }
 
 static int group_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	bool was_there = getgrnam(host->group) != NULL;
+	int was_there = host_group_there(host->group, err), there;
 
-	if (host_state_each(host, "group", remove_group, NULL, err) < 0)
+	if (was_there < 0 || host_state_each(host, "group", remove_group, NULL, err) < 0)
 		return -1;
-	if (getgrnam(host->group))
+	there = host_group_there(host->group, err);
+	if (there < 0)
+		return -1;
+	if (there)
 		SAY("%s stays: host up had found it", host->group);
 	else
 		SAY("%s %s", host->group, was_there ? "removed" : "is not there");
@@ -254,12 +262,24 @@ static int note_controllers(const struct host_config *host, const char *root, st
 	return host_state_note(host, err, "controllers %s", now);
 }
 
+/* 1, 0, or -1 with err */
+static int chost_group_there(const char *parent, struct err *err)
+{
+	if (access(parent, F_OK) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : err_sys(err, "can't look for %s", parent);
+}
+
 static int make_cgroups(const struct host_config *host, uint32_t *missing, struct err *err)
 {
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
 
-	if (cgroup_paths(root, parent, keepers, err) < 0 ||
-	    (access(parent, F_OK) < 0 && note_controllers(host, root, err) < 0) ||
+	int there;
+
+	if (cgroup_paths(root, parent, keepers, err) < 0)
+		return -1;
+	there = chost_group_there(parent, err);
+	if (there < 0 || (!there && note_controllers(host, root, err) < 0) ||
 	    cgroup_parent_up(parent, missing, err) < 0)
 		return -1;
 	return cgroup_create(keepers, err) < 0 && err->code != ERR_EXISTS ? -1 : 0;
@@ -310,7 +330,15 @@ static int cgroup_down(const struct host_config *host, char said[SAID_SIZE], str
 {
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
 
-	if (cgroup_paths(root, parent, keepers, err) < 0 || access(parent, F_OK) < 0) {
+	int there = 0; /* where no cgroup v2 is mounted */
+
+	if (cgroup_paths(root, parent, keepers, err) == 0)
+		there = chost_group_there(parent, err);
+	else if (err->os_errno != 0)
+		there = -1;
+	if (there < 0)
+		return -1;
+	if (!there) {
 		SAY("none of mayfly's is there");
 		return 0;
 	}
@@ -400,6 +428,7 @@ struct running {
 	const struct host_config *host;
 	char names[256];
 	size_t len;
+	struct err unread; /* why it can't be told whether one runs */
 };
 
 static bool add_running(const char *id, void *arg)
@@ -409,8 +438,11 @@ static bool add_running(const char *id, void *arg)
 	char path[PATHS_SIZE];
 	struct err unused;
 	const char *name = id;
+	int held = lock_look(paths_run(running->host, id, "lock", path), &unused);
 
-	if (!lock_is_held(paths_run(running->host, id, "lock", path)))
+	if (held < 0)
+		running->unread = unused;
+	if (held <= 0)
 		return true;
 	if (entry_load(running->host, id, &entry, &unused) == 0 && entry.has_spec)
 		name = entry.spec.name;
@@ -431,6 +463,10 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 		return err_set(err, ERR_FAILED,
 			       "sandboxes are running: %s; destroy them first, or add --force",
 			       running.names);
+	if (running.unread.code != ERR_NONE && !force) {
+		*err = running.unread;
+		return err_wrap(err, "whether a sandbox runs can't be told");
+	}
 	if (access(host->state_dir, F_OK) == 0 && host_state_begin(host, false, err) < 0)
 		return -1;
 	for (size_t i = ARRAY_SIZE(steps); i-- > 0;) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "keeper/host_state.h"
@@ -22,25 +23,27 @@
 #define PATH_SIZE  256
 #define VALUE_SIZE 32
 
-/* Names are below /proc/sys/net. false: not there, or not readable. */
-static bool get(const char *name, char value[VALUE_SIZE])
+/* Names are below /proc/sys/net. 1; 0: not there; -1 with err: can't be told. */
+static int get(const char *name, char value[VALUE_SIZE], struct err *err)
 {
 	char path[PATH_SIZE];
-	struct err unused;
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), ROOT "%s", name);
-	n = fd_read_file(AT_FDCWD, path, value, VALUE_SIZE - 1, &unused);
+	n = fd_read_file(AT_FDCWD, path, value, VALUE_SIZE - 1, err);
 	value[n < 0 ? 0 : n] = '\0';
 	value[strcspn(value, "\n")] = '\0';
+	if (n < 0)
+		return err->os_errno == ENOENT ? 0 : -1;
 	return n > 0;
 }
 
 static bool is(const char *name, const char *wanted)
 {
 	char value[VALUE_SIZE];
+	struct err unused;
 
-	return get(name, value) && strcmp(value, wanted) == 0;
+	return get(name, value, &unused) > 0 && strcmp(value, wanted) == 0;
 }
 
 /* Absence is success: the interface has gone. */
@@ -61,8 +64,9 @@ static int put(const char *name, const char *value, struct err *err)
 static int note(const struct host_config *host, const char *name, struct err *err)
 {
 	char value[VALUE_SIZE];
+	int r = get(name, value, err);
 
-	return get(name, value) ? host_state_note(host, err, "sysctl %s %s", name, value) : 0;
+	return r > 0 ? host_state_note(host, err, "sysctl %s %s", name, value) : r;
 }
 
 /* ---- each interface ---- */
@@ -74,19 +78,19 @@ static int each_interface(const struct host_config *host, const char *conf, inte
 			  struct err *err)
 {
 	char path[PATH_SIZE];
-	struct dirent *entry;
+	const struct dirent *entry;
 	DIR *dir;
-	int r = 0;
+	int r = 0, more = 0;
 
 	(void)snprintf(path, sizeof(path), ROOT "%s", conf);
 	dir = opendir(path);
 	if (!dir)
 		return err_sys(err, "can't open %s", path);
-	while (r == 0 && (entry = readdir(dir)))
+	while (r == 0 && (more = dir_next(dir, &entry, err)) > 0)
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all") != 0)
 			r = step(host, conf, entry->d_name, err);
 	(void)closedir(dir);
-	return r;
+	return more < 0 ? err_wrap(err, "%s", path) : r;
 }
 
 static int note_forwarding(const struct host_config *host, const char *conf, const char *interface,
@@ -102,14 +106,19 @@ static int keep_hearing_routers(const struct host_config *host, const char *conf
 				const char *interface, struct err *err)
 {
 	char accept_ra[PATH_SIZE], forwarding[PATH_SIZE];
+	char hears[VALUE_SIZE], forwards[VALUE_SIZE];
+	int r;
 
 	if (strcmp(interface, "default") == 0 || strcmp(interface, "lo") == 0 ||
 	    strncmp(interface, ID_TAP_PREFIX, strlen(ID_TAP_PREFIX)) == 0)
 		return 0;
 	(void)snprintf(accept_ra, sizeof(accept_ra), "%s/%s/accept_ra", conf, interface);
 	(void)snprintf(forwarding, sizeof(forwarding), "%s/%s/forwarding", conf, interface);
-	if (!is(accept_ra, "1") || !is(forwarding, "0"))
-		return 0;
+	r = get(accept_ra, hears, err);
+	if (r > 0)
+		r = get(forwarding, forwards, err);
+	if (r <= 0 || strcmp(hears, "1") != 0 || strcmp(forwards, "0") != 0)
+		return r < 0 ? -1 : 0;
 	return note(host, accept_ra, err) < 0 ? -1 : put(accept_ra, "2", err);
 }
 

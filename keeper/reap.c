@@ -414,7 +414,7 @@ static int reap_all(struct reap *r, struct err *err)
 	if (rc < 0)
 		return -1;
 	r->by_slot = true;
-	reap_left(r->host, r->dry_run, reap_one, r);
+	reap_left(r->host, r->dry_run, reap_one, r, r->sink);
 	r->by_slot = false;
 	crew_wait(&r->crew);
 	inject_point(inject_reap(INJECT_REAP_SLOTS));

@@ -3,10 +3,12 @@
 #include "keeper/reap_left.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "store/lock.h"
@@ -28,14 +30,14 @@ static void reap_left_slots(const struct reap_left *r)
 	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
 		char id[ID_SIZE] = "";
 		/* first the lock: what is read from a file that nobody held, no living keeper wrote */
-		bool held = lock_is_held(paths_slot(r->host, slot, path));
+		bool held = lock_look(paths_slot(r->host, slot, path), &ignored) != 0;
 		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
 					 &ignored);
 
 		if (n == 0 && !r->dry_run && !held) {
 			auto_fd claim = lock_claims(r->host, &ignored);
 
-			if (claim >= 0 && !lock_is_held(path))
+			if (claim >= 0 && lock_look(path, &ignored) == 0)
 				(void)unlink(path);
 		}
 		if (n != ID_LEN || !id_is_valid(id) || held ||
@@ -54,19 +56,22 @@ static bool reap_left_is_held(const struct reap_left *r, const char *id)
 	for (uint32_t slot = 0; slot < r->host->slot_count; slot++)
 		if (fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), holder, ID_LEN,
 				 &ignored) == ID_LEN &&
-		    strcmp(holder, id) == 0 && lock_is_held(path))
+		    strcmp(holder, id) == 0 && lock_look(path, &ignored) != 0)
 			return true;
 	return false;
 }
 
 /* Names that lead nowhere any more: who ended their sandboxes died before this step. Their receipts get their end. */
-static void reap_left_names(const struct reap_left *r)
+static int reap_left_names(const struct reap_left *r, struct err *err)
 {
 	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE];
 	DIR *stream = opendir(paths_state(r->host, "names", dir));
-	struct dirent *d;
+	const struct dirent *d;
+	int more = 0;
 
-	while (stream && (d = readdir(stream))) {
+	if (!stream)
+		return errno == ENOENT ? 0 : err_sys(err, "can't open %s", dir);
+	while ((more = dir_next(stream, &d, err)) > 0) {
 		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
 		const char *id = target + n - ID_LEN;
 
@@ -79,15 +84,17 @@ static void reap_left_names(const struct reap_left *r)
 			continue;
 		(void)r->each(id, r->arg);
 	}
-	if (stream)
-		(void)closedir(stream);
+	(void)closedir(stream);
+	return more < 0 ? err_wrap(err, "%s", dir) : 0;
 }
 
 void reap_left(const struct host_config *host, bool dry_run,
-	       bool (*each)(const char *id, void *arg), void *arg)
+	       bool (*each)(const char *id, void *arg), void *arg, const struct sink *sink)
 {
 	const struct reap_left r = { host, dry_run, each, arg };
+	struct err err;
 
-	reap_left_names(&r);
+	if (reap_left_names(&r, &err) < 0)
+		sink_put(sink, CTL_ITEM, (uint32_t)err.code, "%s", err.text);
 	reap_left_slots(&r);
 }
