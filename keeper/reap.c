@@ -6,23 +6,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
-#include "jail/proc.h"
 #include "keeper/crew.h"
 #include "keeper/inject.h"
 #include "keeper/notice.h"
 #include "keeper/progress.h"
 #include "keeper/reap_decide.h"
+#include "keeper/reap_kill.h"
 #include "keeper/reap_left.h"
 #include "keeper/reap_spool.h"
 #include "keeper/teardown.h"
@@ -33,7 +31,6 @@
 #include "store/paths.h"
 #include "store/status.h"
 
-#define REAP_KILL_MS  5000
 #define REAP_AGAIN_MS 20
 
 struct reap {
@@ -133,7 +130,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
-	f->unread = !e->has_spec && access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0;
+	f->unread = !e->has_spec && (access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0 ||
+				     errno != ENOENT);
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;
@@ -175,20 +173,13 @@ static void reap_failed(struct reap *r, const char *id, const struct err *err)
 	reap_say(r, id, (uint32_t)err->code, err->text);
 }
 
-/* A keeper that must go: by pid and start time, then wait until it has gone. */
-static int reap_kill_keeper(const struct status_record *status, struct err *err)
+static int reap_kill_keeper(const struct reap *r, struct err *err)
 {
-	auto_fd pidfd =
-		status->keeper_pid > 0 ? (int)syscall(SYS_pidfd_open, status->keeper_pid, 0) : -1;
-	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
-
-	if (pidfd < 0 || !proc_is_alive(status->keeper_pid, status->keeper_start))
-		return 0;
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 ||
-	    poll(&wait, 1, REAP_KILL_MS) <= 0)
-		return err_set(err, ERR_FAILED, "its keeper (pid %d) can't be killed",
-			       status->keeper_pid);
-	return 0;
+	if (r->entry.unread.code != ERR_NONE && !r->entry.has_status) {
+		*err = r->entry.unread;
+		return err_wrap(err, "which keeper it has can't be told");
+	}
+	return reap_kill(&r->entry.status, err);
 }
 
 /* A directory that was removed has no links left. */
@@ -289,7 +280,7 @@ static int reap_book(struct reap *r, const char *id, uint32_t end, struct err *e
 	int rc;
 
 	if (lock < 0)
-		return 0; /* somebody starts it */
+		return err->os_errno == EAGAIN ? 0 : -1; /* somebody starts it */
 	rc = reap_was_renewed(r, id, err);
 	if (rc) {
 		lock_unclaim(r->host, id, &lock);
@@ -347,7 +338,7 @@ static void reap_work(void *arg, const struct sink *sink)
 	if (crew_is_member(&r->crew))
 		fd_close(&r->lock_fd); /* the reap's; one that hangs must not hold up the next */
 	if (reap_acts[job->act].kill)
-		rc = reap_kill_keeper(&r->entry.status, &err);
+		rc = reap_kill_keeper(r, &err);
 	if (rc == REAP_DONE)
 		rc = reap_teardown(r, job->id, reap_acts[job->act].depth, job->reason, &err);
 	if (rc < 0)
@@ -466,7 +457,7 @@ static int reap_destroy_once(struct reap *r, const char *id, bool force, struct 
 	reap_look(r, id, &facts);
 	if (facts.held && !force)
 		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
-	if (facts.held && reap_kill_keeper(&r->entry.status, err) < 0)
+	if (facts.held && reap_kill_keeper(r, err) < 0)
 		return -1;
 	return reap_teardown(r, id, TEARDOWN_ALL, END_DESTROYED, err);
 }

@@ -37,6 +37,10 @@ static enum reap_act reap_decide_known(const struct reap_facts *f, uint32_t *rea
 		*reason = f->end;
 		return reap_decide_end(f, f->end);
 	}
+	if (f->unread && f->durable && f->ran && f->other_boot && !(f->expired && f->due)) {
+		*reason = END_HOST_REBOOT;
+		return REAP_STOP;
+	}
 	if (!f->has_spec) {
 		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
 		return REAP_ALL;

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "jail/proc.h"
 #include "keeper/date.h"
 #include "keeper/mke2fs.h"
 #include "keeper/steps.h"
@@ -41,7 +42,9 @@ static int steps_write_status(struct keeper *k, struct err *err)
 	k->status.vcpus = k->spec.vcpus;
 	k->status.memory_mib = (uint32_t)(k->spec.memory_bytes >> 20);
 	k->status.keeper_pid = getpid();
-	k->status.keeper_start = status_process_start(getpid());
+	/* whoever must kill a keeper that hangs goes by both */
+	if (proc_start_time(getpid(), &k->status.keeper_start, err) < 0)
+		return -1;
 	return status_write(&k->spec.host, k->spec.id, &k->status, err);
 }
 

@@ -8,28 +8,27 @@
  */
 #include "keeper/teardown.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bug.h"
-#include "base/dir.h"
 #include "base/fd.h"
 #include "keeper/inject.h"
 #include "keeper/keeper.h"
-#include "keeper/plan.h"
 #include "keeper/tell.h"
 #include "keeper/undo.h"
-#include "store/deadline.h"
 #include "store/entry.h"
 #include "store/journal.h"
 #include "store/paths.h"
 #include "store/spec.h"
 #include "store/status.h"
+
+#define TEARDOWN_LOOKS	  3
+#define TEARDOWN_AGAIN_MS 100
 
 struct row {
 	const char *kind; /* as in the journal */
@@ -70,6 +69,15 @@ const char *teardown_step_name(unsigned step)
 	return teardown_rows[step].kind;
 }
 
+unsigned teardown_bit(const char *kind, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(teardown_rows); i++)
+		if (strlen(teardown_rows[i].kind) == len &&
+		    strncmp(teardown_rows[i].kind, kind, len) == 0)
+			return 1u << i;
+	return 0;
+}
+
 enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason, bool due)
 {
 	if (!(spec->flags & SPEC_DURABLE))
@@ -86,248 +94,26 @@ enum teardown_depth teardown_depth_for(const struct spec *spec, uint32_t reason,
 	}
 }
 
-/* ---- what there is to find ---- */
-
-/* An intent begins another object of its kind: what was known of an earlier run's is no longer true. */
-static void teardown_forget(struct teardown *t, const char *kind)
-{
-	if (strcmp(kind, "cgroup") == 0)
-		t->cgroup_inode = 0;
-	if (strcmp(kind, "slot") == 0) {
-		t->uid = t->mark = 0;
-		t->has_number = false;
-	}
-	if (strcmp(kind, "monitor") == 0)
-		t->monitor_pid = 0;
-	if (strcmp(kind, "ports") == 0)
-		t->n_sockets = 0;
-}
-
-/* The listeners of its latest run. */
-static void teardown_sockets(struct teardown *t, const char *text)
-{
-	char list[PORTS_SOCKETS_SIZE], *next;
-
-	t->n_sockets = 0;
-	if (!journal_value(text, "sockets", list, sizeof(list)))
-		return;
-	for (const char *at = list; *at && t->n_sockets < SPEC_MAX_PORTS;
-	     at = next + (*next == ',')) {
-		t->sockets[t->n_sockets++] = (uint32_t)strtoul(at, &next, 10);
-		if (next == at)
-			return;
-	}
-}
-
-static unsigned teardown_bit(const char *kind, size_t len)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(teardown_rows); i++)
-		if (strlen(teardown_rows[i].kind) == len &&
-		    strncmp(teardown_rows[i].kind, kind, len) == 0)
-			return 1u << i;
-	return 0;
-}
-
-/* What earlier ends have said of each row, so that the next one, a minute later, says only what is new. */
-static void teardown_hear(struct teardown *t, const struct journal_line *line)
-{
-	unsigned bit = teardown_bit(line->kind, strlen(line->kind));
-	char word[32];
-
-	if (line->word == JOURNAL_GONE) {
-		t->gone_told |= bit;
-		t->residue_told &= ~bit;
-	} else if (line->word != JOURNAL_EVENT) {
-		t->gone_told &= ~bit;
-	} else if (strncmp(line->text, "residue ", 8) == 0) {
-		t->residue_told |= teardown_bit(line->text + 8, strcspn(line->text + 8, ":"));
-	} else if (sscanf(line->text, "ended %31s", word) == 1) {
-		t->ended_told = status_reason_from_word(word);
-	} else if (strncmp(line->text, "stopped ", 8) == 0 ||
-		   strncmp(line->text, "renewed ", 8) == 0) {
-		t->ended_told = 0;
-	} else if (strncmp(line->text, "ready ", 6) == 0 ||
-		   strncmp(line->text, "starting ", 9) == 0) {
-		t->gone_told = t->residue_told = 0;
-		t->ended_told = 0;
-	}
-}
-
-static uint32_t teardown_number(const struct journal_line *line, const char *key)
-{
-	char value[32];
-
-	return journal_value(line->text, key, value, sizeof(value))
-		       ? (uint32_t)strtoul(value, NULL, 0)
-		       : 0;
-}
-
-static void teardown_fact_monitor(struct teardown *t, const struct journal_line *line)
-{
-	char value[32];
-
-	if (journal_value(line->text, "pid", value, sizeof(value)))
-		t->monitor_pid = (pid_t)strtol(value, NULL, 10);
-	if (journal_value(line->text, "start", value, sizeof(value)))
-		t->monitor_start = strtoull(value, NULL, 10);
-}
-
-static bool teardown_fact(const struct journal_line *line, void *arg)
-{
-	struct teardown *t = arg;
-	char value[32];
-
-	t->heard = true;
-	t->told = line->word == JOURNAL_EVENT && strncmp(line->text, "gone ", 5) == 0;
-	teardown_hear(t, line);
-	if (line->word != JOURNAL_FACT && line->word != JOURNAL_INTENT)
-		return true;
-	if (line->word == JOURNAL_INTENT)
-		teardown_forget(t, line->kind);
-	if (strcmp(line->kind, "name") == 0)
-		(void)str_copy(t->name, sizeof(t->name), line->name);
-	if (strcmp(line->kind, "cgroup") == 0) {
-		(void)str_copy(t->cgroup, sizeof(t->cgroup), line->name);
-		if (journal_value(line->text, "ino", value, sizeof(value)))
-			t->cgroup_inode = strtoull(value, NULL, 10);
-	}
-	if (strcmp(line->kind, "run") == 0)
-		(void)journal_value(line->text, "boot", t->boot, sizeof(t->boot));
-	if (strcmp(line->kind, "slot") == 0 && line->word == JOURNAL_FACT) {
-		t->uid = teardown_number(line, "uid");
-		t->mark = teardown_number(line, "mark");
-		t->number = teardown_number(line, "number");
-		t->has_number = true;
-	}
-	if (strcmp(line->kind, "ports") == 0)
-		teardown_sockets(t, line->text);
-	if (strcmp(line->kind, "monitor") == 0)
-		teardown_fact_monitor(t, line);
-	return true;
-}
-
-/* The slot whose file names this id. */
-static int teardown_look_slot(struct teardown *t, struct err *err)
-{
-	struct slot_plan plan;
-	struct err ignored;
-
-	for (uint32_t slot = 0; slot < t->host->slot_count && !t->has_slot; slot++) {
-		char path[PATHS_SIZE], id[ID_SIZE] = "";
-		ssize_t n =
-			fd_read_file(AT_FDCWD, paths_slot(t->host, slot, path), id, ID_LEN, err);
-
-		if (n < 0 && err->os_errno != ENOENT && err->os_errno != EFBIG)
-			return -1;
-		if (n != ID_LEN || strcmp(id, t->id) != 0)
-			continue;
-		t->has_slot = true;
-		t->slot = slot;
-	}
-	if (t->has_slot && (t->uid == 0 || t->mark == 0) &&
-	    plan_for_slot(t->host, t->slot, &plan, &ignored) == 0) {
-		t->uid = plan.uid;
-		t->mark = plan.mark;
-	}
-	return 0;
-}
-
-/* Without a word of the journal: the name that leads here. */
-static int teardown_look_name(struct teardown *t, struct err *err)
-{
-	char dir[PATHS_SIZE], target[PATHS_SIZE];
-	DIR *stream = opendir(paths_state(t->host, "names", dir));
-	const struct dirent *d;
-	int r = 0;
-
-	if (!stream && errno != ENOENT)
-		return err_sys(err, "can't read %s", dir);
-	while (stream && !t->name[0] && (r = dir_next(stream, &d, err)) > 0) {
-		ssize_t n = readlinkat(dirfd(stream), d->d_name, target, sizeof(target) - 1);
-
-		if (n < ID_LEN)
-			continue;
-		target[n] = '\0';
-		if (strcmp(target + n - ID_LEN, t->id) == 0)
-			(void)str_copy(t->name, sizeof(t->name), d->d_name);
-	}
-	if (stream)
-		(void)closedir(stream);
-	return r < 0 ? -1 : 0;
-}
-
-/* Likewise the cgroup, from the status of a sandbox of this boot. */
-static void teardown_look_cgroup(struct teardown *t)
-{
-	struct status_record status;
-	struct err ignored;
-
-	if (status_read(t->host, t->id, &status, &ignored) == 0)
-		(void)str_copy(t->cgroup, sizeof(t->cgroup), status.cgroup);
-}
-
-/* A boot ago its pids, slot and cgroup were other objects than those of today. A journal that names no boot is an earlier
- * version's: then the directories of this boot tell. */
-static bool teardown_same_boot(const struct teardown *t)
-{
-	struct deadline_now now;
-	char path[PATHS_SIZE];
-	struct err ignored;
-
-	if (t->boot[0] && deadline_now(&now, &ignored) == 0)
-		return strcmp(t->boot, now.boot_id) == 0;
-	return access(paths_run(t->host, t->id, NULL, path), F_OK) == 0 || t->has_slot;
-}
-
-/* Nothing of an earlier boot's kernel is left; but what bears the id in its name can only be ours. */
-static void teardown_forget_boot(struct teardown *t)
-{
-	t->other_boot = true;
-	t->monitor_pid = 0;
-	t->n_sockets = 0;
-	t->cgroup_inode = 0;
-	t->has_number = false;
-	if (!strstr(t->cgroup, t->id))
-		t->cgroup[0] = '\0';
-}
-
-int teardown_look(struct teardown *t, struct err *err)
-{
-	char path[PATHS_SIZE];
-	struct err ignored;
-	int rc;
-
-	if (!t->later)
-		t->journal_fd = journal_open(t->host, t->id, false, &ignored);
-	rc = journal_each(paths_sandbox(t->host, t->id, "journal", path), teardown_fact, t, err);
-	if (rc < 0 && err->code == ERR_NOT_FOUND)
-		rc = journal_each(paths_receipt(t->host, t->id, path), teardown_fact, t, err);
-	if ((rc < 0 && err->code != ERR_NOT_FOUND) || teardown_look_slot(t, err) < 0)
-		return -1;
-	if (!t->later && t->journal_fd < 0 && !t->told) /* how it ended is said once */
-		t->journal_fd =
-			open(paths_receipt(t->host, t->id, path), O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (!t->name[0] && teardown_look_name(t, err) < 0)
-		return -1;
-	if (!t->cgroup[0])
-		teardown_look_cgroup(t);
-	if (!teardown_same_boot(t))
-		teardown_forget_boot(t);
-	return 0;
-}
-
 /* ---- the run ---- */
+
+/* A directory of which the spec has gone, or never came, is only to be removed. */
+static void teardown_say_end(const struct teardown *t)
+{
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	if (access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0 || errno != ENOENT)
+		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
+}
 
 /* From here on it is ending, also for one who finds it half undone. */
 static void teardown_announce(struct teardown *t)
 {
-	char path[PATHS_SIZE];
 	char until[STR_INSTANT_SIZE];
 	struct status_record status;
 	struct err ignored;
 
-	if (t->journal_fd >= 0 && access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0)
-		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
+	teardown_say_end(t);
 	if (t->ended_told != t->reason)
 		(void)journal_event(t->journal_fd, &ignored, "ended %s%s%s",
 				    status_reason_word(t->reason), t->text && t->text[0] ? " " : "",
@@ -396,14 +182,30 @@ static void teardown_left(struct teardown *t, const struct row *row, struct err 
 	}
 }
 
+/* What can't be read can't be undone by halves: all stays, for the next one to find, who must know how it ended. A host that
+ * is short of something may have it again in a moment. */
+static int teardown_look_patiently(struct teardown *t, struct err *err)
+{
+	const struct teardown before = *t;
+
+	for (int i = 0; i < TEARDOWN_LOOKS; i++) {
+		if (i > 0)
+			(void)poll(NULL, 0, TEARDOWN_AGAIN_MS);
+		*t = before;
+		if (teardown_look(t, err) == 0)
+			return 0;
+		fd_close(&t->journal_fd);
+	}
+	teardown_say_end(t);
+	return -1;
+}
+
 int teardown_run(struct teardown *t, struct err *err)
 {
 	static struct tell_end end;
 	struct err first = { 0 };
 
-	/* what can't be read can't be undone by halves: all stays, for the next one to find */
-	if (teardown_look(t, err) < 0) {
-		fd_close(&t->journal_fd);
+	if (teardown_look_patiently(t, err) < 0) {
 		err->code = ERR_RESIDUE;
 		return -1;
 	}

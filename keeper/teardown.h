@@ -84,6 +84,9 @@ int teardown_verify(const struct host_config *host, const char *id, const struct
 /* Number of rows of the table, and the kind of object that one undoes. */
 unsigned teardown_steps(void);
 
+/* The bit of a kind in gone_told and residue_told; kind: its first len bytes. 0: no such row. */
+unsigned teardown_bit(const char *kind, size_t len);
+
 /* Would another teardown wait for seconds again, for what the last one could not end? Only looks. */
 bool teardown_stuck(const struct host_config *host, const char *id);
 const char *teardown_step_name(unsigned step);

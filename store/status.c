@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,26 +137,4 @@ int status_forget_end(const struct host_config *host, const char *id, struct err
 	if ((unlinkat(dir, "end", 0) < 0 && errno != ENOENT) || fsync(dir) < 0)
 		return err_sys(err, "can't remove %s/end", path);
 	return 0;
-}
-
-uint64_t status_process_start(int pid)
-{
-	char path[32], buf[1024];
-	struct err err;
-	ssize_t n;
-	char *p;
-
-	if (pid <= 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	n = fd_read_file(AT_FDCWD, path, buf, sizeof(buf) - 1, &err);
-	if (n <= 0)
-		return 0;
-	buf[n] = '\0';
-	p = strrchr(buf, ')'); /* the command's name may hold anything */
-	if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
-		return 0;
-	for (int field = 2; field < 22 && p; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
 }

@@ -24,7 +24,4 @@ const char *status_reason_word(uint32_t reason);
 /* The reverse; 0 when there is no such word. */
 uint32_t status_reason_from_word(const char *word);
 
-/* Start time of a process (field 22 of /proc/PID/stat); 0 when there is no such process or it is a zombie. */
-uint64_t status_process_start(int pid);
-
 #endif

@@ -218,7 +218,6 @@ static void look(void)
 	if (entry.end.reason > 0 && entry.end.reason < END_REASONS)
 		BUG_ON(status_reason_from_word(status_reason_word(entry.end.reason)) !=
 		       entry.end.reason);
-	BUG_ON(status_process_start(entry.status.keeper_pid) == 1);
 	if (entry.has_deadline && deadline_clock(host, &now, false, &clock, &err) == 0) {
 		verdict = deadline_check(&entry.deadline, &clock, &now);
 		BUG_ON(verdict.expired != (verdict.left_s == 0));

@@ -176,6 +176,9 @@ static void test_reap_cases(void **state)
 		  REAP_ALL,
 		  END_EXPIRED },
 		{ { .unread = 1, .ran = 1, .here = 1, .end = END_STOPPED }, REAP_ALL, END_STOPPED },
+		{ { .unread = 1, .durable = 1, .ran = 1, .here = 1, .other_boot = 1 },
+		  REAP_STOP,
+		  END_HOST_REBOOT },
 		/* in its grace: access goes once, then each minute is booked; unconfirmed: nothing but that */
 		{ { .has_spec = 1,
 		    .durable = 1,

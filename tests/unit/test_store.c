@@ -183,25 +183,6 @@ static void test_status_and_end(void **state)
 	assert_int_equal(status_reason_from_word("nonsense"), 0);
 }
 
-static void test_process_start(void **state)
-{
-	uint64_t own = status_process_start(getpid());
-	siginfo_t info;
-	pid_t pid;
-
-	(void)state;
-	assert_true(own > 0);
-	assert_int_equal(own, status_process_start(getpid()));
-	pid = fork();
-	if (pid == 0)
-		_exit(0);
-	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-	assert_int_equal(status_process_start(pid), 0); /* a zombie runs nothing */
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(status_process_start(pid), 0);
-	assert_int_equal(status_process_start(0), 0);
-}
-
 static void test_find(void **state)
 {
 	char path[PATHS_SIZE], id[ID_SIZE];
@@ -362,7 +343,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_spec_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_locks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_status_and_end, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_process_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_date, set_up, tear_down),
