@@ -127,16 +127,16 @@ class Stand:
         self.hand("spec", all_words)
         return ident
 
-    def start(self, ident, seconds=60, foreground=True, program="mayfly-keeper", extra=()):
-        """Start a keeper and follow its progress to the end: (keeper's Popen, last record, steps)."""
+    def start(self, ident, seconds=60, foreground=True, program="mayfly-keeper", extra=(), before=(), **kw):
+        """Start a keeper, before: as whose command, and follow its progress to the end: (keeper's Popen, last record, steps)."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(f"{self.run}/progress/{ident}")
         listener.listen()
         listener.settimeout(seconds)
-        args = [f"{BUILD}/bin/{program}", "--start", ident, "--state-dir", self.state, *extra]
+        args = [*before, f"{BUILD}/bin/{program}", "--start", ident, "--state-dir", self.state, *extra]
         if foreground:
             args.append("--foreground")
-        keeper = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        keeper = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, **kw)
         self.keepers.append(keeper)
         steps, last = [], None
         try:
