@@ -67,7 +67,7 @@ const char *ledger_text(sqlite3_stmt *row, int column)
 	return text ? (const char *)text : "";
 }
 
-static bool ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
+static int ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
 {
 	int rc = SQLITE_OK;
 
@@ -81,7 +81,7 @@ static bool ledger_bind(sqlite3_stmt *stmt, const char *format, va_list args)
 			rc = sqlite3_bind_int64(stmt, i + 1, va_arg(args, long long));
 		BUG_ON(rc == SQLITE_MISUSE || rc == SQLITE_RANGE);
 	}
-	return rc == SQLITE_OK;
+	return rc;
 }
 
 int ledger_query(struct ledger *ledger, struct err *err, ledger_row *row, void *arg,
@@ -89,17 +89,16 @@ int ledger_query(struct ledger *ledger, struct err *err, ledger_row *row, void *
 {
 	sqlite3_stmt *stmt;
 	va_list args;
-	bool bound;
 	int rc;
 
 	if (sqlite3_prepare_v2(ledger->db, sql, -1, &stmt, NULL) != SQLITE_OK)
 		return ledger_error(ledger, err, "can't be read");
 	va_start(args, format);
-	bound = ledger_bind(stmt, format, args);
+	rc = ledger_bind(stmt, format, args);
 	va_end(args);
-	rc = SQLITE_NOMEM;
-	while (bound && (rc = sqlite3_step(stmt)) == SQLITE_ROW && (row == NULL || row(stmt, arg)))
-		;
+	if (rc == SQLITE_OK)
+		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && (row == NULL || row(stmt, arg)))
+			;
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		rc = ledger_error(ledger, err, "can't be read or written");
 	else

@@ -106,7 +106,7 @@ static int keep_hearing_routers(const struct host_config *host, const char *conf
 				const char *interface, struct err *err)
 {
 	char accept_ra[PATH_SIZE], forwarding[PATH_SIZE];
-	char hears[VALUE_SIZE], forwards[VALUE_SIZE];
+	char hears[VALUE_SIZE], forwards[VALUE_SIZE] = "";
 	int r;
 
 	if (strcmp(interface, "default") == 0 || strcmp(interface, "lo") == 0 ||
