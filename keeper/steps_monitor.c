@@ -211,6 +211,9 @@ int steps_serve(struct keeper *k, struct err *err)
 
 int steps_guest(struct keeper *k, struct err *err)
 {
+	/* it was heard before its monitor, where a read of that one's channel failed: it won't say it again */
+	if (k->life.guest_ready)
+		life_event(k, LIFE_GUEST_READY);
 	life_stay(k, LIFE_STARTING, STEPS_GUEST_MS);
 	return k->life.state == LIFE_OVER ? steps_failed(k, err) : 0;
 }

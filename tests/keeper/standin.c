@@ -152,7 +152,7 @@ static void take_packet(void)
 			send_packet(LAUNCH_MSG_FAILED, &text, sizeof(text));
 		if (word("standin.fail") || word("standin.die"))
 			_exit(1);
-		if (!word("standin.mute"))
+		if (!word("standin.mute") && !word("standin.late"))
 			send_packet_arg(LAUNCH_MSG_READY, word("standin.weak") ? 3 : 0, NULL, 0);
 	} else if (msg.type == LAUNCH_MSG_OFFER) {
 		const struct guest_ready ready = { .version = GUEST_VERSION };
@@ -160,6 +160,10 @@ static void take_packet(void)
 		control = fd;
 		if (!word("standin.unready"))
 			send_frame(GUEST_READY, &ready, sizeof(ready));
+		if (word("standin.late")) { /* its guest is heard first */
+			(void)usleep(300000);
+			send_packet(LAUNCH_MSG_READY, NULL, 0);
+		}
 		if (word("standin.noise"))
 			(void)fd_write_all(control, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 	} else if (msg.type == LAUNCH_MSG_CONNECT) {
