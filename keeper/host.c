@@ -262,23 +262,14 @@ static int note_controllers(const struct host_config *host, const char *root, st
 	return host_state_note(host, err, "controllers %s", now);
 }
 
-/* 1, 0, or -1 with err */
-static int chost_group_there(const char *parent, struct err *err)
-{
-	if (access(parent, F_OK) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : err_sys(err, "can't look for %s", parent);
-}
-
 static int make_cgroups(const struct host_config *host, uint32_t *missing, struct err *err)
 {
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
-
 	int there;
 
 	if (cgroup_paths(root, parent, keepers, err) < 0)
 		return -1;
-	there = chost_group_there(parent, err);
+	there = paths_is_there(parent, err);
 	if (there < 0 || (!there && note_controllers(host, root, err) < 0) ||
 	    cgroup_parent_up(parent, missing, err) < 0)
 		return -1;
@@ -329,11 +320,10 @@ static int restore_controllers(const char *before, void *arg, struct err *err)
 static int cgroup_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
-
 	int there = 0; /* where no cgroup v2 is mounted */
 
 	if (cgroup_paths(root, parent, keepers, err) == 0)
-		there = chost_group_there(parent, err);
+		there = paths_is_there(parent, err);
 	else if (err->os_errno != 0)
 		there = -1;
 	if (there < 0)
