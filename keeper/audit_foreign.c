@@ -155,7 +155,9 @@ static void audit_sockets_of(struct audit *audit, struct owners *owners, const c
 	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	if (fd_read_file(AT_FDCWD, path, program, sizeof(program) - 1, &err) < 0) {
+	/* a kernel worker's may be longer: it says what it works at */
+	if (fd_read_file(AT_FDCWD, path, program, sizeof(program) - 1, &err) < 0 &&
+	    err.os_errno != EFBIG) {
 		errno = err.os_errno;
 		audit_unread(audit, path, gone);
 		return;
