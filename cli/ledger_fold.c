@@ -295,14 +295,11 @@ static bool fold_is_back(struct ledger *ledger, const char *id)
 {
 	char path[PATHS_SIZE];
 	struct err why;
+	int there = paths_is_there(paths_sandbox(ledger->host, id, "journal", path), &why);
 
-	if (access(paths_sandbox(ledger->host, id, "journal", path), F_OK) == 0)
-		return true;
-	if (errno == ENOENT)
-		return false;
-	(void)err_sys(&why, "can't look for %s", path);
-	fold_unread(ledger, &why);
-	return true;
+	if (there < 0)
+		fold_unread(ledger, &why);
+	return there != 0;
 }
 
 /* The journal at path, of which f knows how much is folded. */

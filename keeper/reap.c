@@ -121,6 +121,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	const struct store_entry *e = &r->entry;
 	struct reap_told told = { 0 };
 	char path[PATHS_SIZE];
+	struct err ignored;
 
 	*f = (struct reap_facts){ 0 };
 	reap_release(r);
@@ -130,8 +131,8 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
 	f->has_spec = e->has_spec;
-	f->unread = !e->has_spec && (access(paths_sandbox(r->host, id, "spec", path), F_OK) == 0 ||
-				     errno != ENOENT);
+	f->unread = !e->has_spec &&
+		    paths_is_there(paths_sandbox(r->host, id, "spec", path), &ignored) != 0;
 	f->durable = e->has_spec && (e->spec.flags & SPEC_DURABLE);
 	f->has_disk = e->has_spec && e->spec.disk_bytes > 0;
 	r->grace_s = f->durable && f->has_disk ? e->spec.grace_s : 0;

@@ -8,12 +8,10 @@
  */
 #include "keeper/teardown.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/fd.h"
@@ -102,7 +100,7 @@ static void teardown_say_end(const struct teardown *t)
 	char path[PATHS_SIZE];
 	struct err ignored;
 
-	if (access(paths_sandbox(t->host, t->id, "spec", path), F_OK) == 0 || errno != ENOENT)
+	if (paths_is_there(paths_sandbox(t->host, t->id, "spec", path), &ignored) != 0)
 		(void)status_write_end(t->host, t->id, t->reason, t->text, &ignored);
 }
 

@@ -208,9 +208,7 @@ static int teardown_same_boot(const struct teardown *t, struct err *err)
 		return strcmp(t->boot, known) == 0;
 	if (t->boot[0])
 		return deadline_now(&now, err) < 0 ? -1 : strcmp(t->boot, now.boot_id) == 0;
-	if (t->has_slot || access(paths_run(t->host, t->id, NULL, path), F_OK) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : err_sys(err, "can't look at %s", path);
+	return t->has_slot ? 1 : paths_is_there(paths_run(t->host, t->id, NULL, path), err);
 }
 
 /* Nothing of an earlier boot's kernel is left; but what bears the id in its name can only be ours. */
