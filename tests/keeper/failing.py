@@ -34,9 +34,9 @@ def begin(argv, *fault, **kw):
     return process, os.fdopen(report)
 
 
-def run(argv, *fault, data=b"", seconds=60):
+def run(argv, *fault, data=b"", seconds=60, **kw):
     """(exit code, or None where a signal ended it; its output; failcall's lines, in words) of a command that ends by itself."""
-    process, report = begin(argv, *fault, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process, report = begin(argv, *fault, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **kw)
     with report, concurrent.futures.ThreadPoolExecutor(1) as pool:
         out = pool.submit(process.communicate, data, seconds)
         told = [line.split() for line in report]
@@ -47,7 +47,7 @@ def run(argv, *fault, data=b"", seconds=60):
 def tool(verb, config, *fault):
     """(exit code, records, failcall's lines) of a command of mayfly-keeper's that answers in records; config: what it reads."""
     code, out, told = run([f"{st.BUILD}/bin/mayfly-keeper", *verb], *fault, data=config)
-    return code, [st.decode(out[i:i + st.RECORD.size]) for i in range(0, len(out), st.RECORD.size)], told
+    return code, st.records(out), told
 
 
 def fired(told):
@@ -66,6 +66,11 @@ def calls(told, every=False, but=(), after=0):
         indices = sorted(set(indices))
         cases += [(role, nr, i) for i in (indices if every else sorted({indices[0], indices[len(indices) // 2], indices[-1]}))]
     return cases
+
+
+def errnos(found):
+    """[(call, the errno that it fails with)]"""
+    return [(call, ERRNOS[n % len(ERRNOS)]) for n, call in enumerate(found)]
 
 
 def name(case, number):

@@ -79,6 +79,11 @@ def decode(raw):
     return kind, code, text(ident), text(name), text(words)
 
 
+def records(raw):
+    """All of a tool's answer."""
+    return [decode(raw[i:i + RECORD.size]) for i in range(0, len(raw), RECORD.size)]
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as f:
@@ -167,8 +172,7 @@ class Stand:
     def tool(self, *args, program="mayfly-keeper"):
         config = self.hand("config", self.host)
         done = subprocess.run([f"{BUILD}/bin/{program}", *args], input=config, stdout=subprocess.PIPE, timeout=120)
-        out = done.stdout
-        return done.returncode, [decode(out[i:i + RECORD.size]) for i in range(0, len(out), RECORD.size)]
+        return done.returncode, records(done.stdout)
 
     def ask(self, ident, kind, deadline=0, port=0, force=0, who="tester", reason="because", raw=None, seconds=60,
             timeout=0):
