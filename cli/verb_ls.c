@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/bug.h"
-#include "base/log.h"
 #include "cli/entryview.h"
 #include "cli/json.h"
+#include "cli/list.h"
 #include "cli/specview.h"
 #include "cli/target.h"
 #include "cli/text.h"
@@ -31,9 +31,7 @@ struct listing {
 	bool all;
 	const char *labels[LS_MAX_LABELS]; /* all of them must be there */
 	size_t n_labels;
-	struct text_table table;
-	json_t *list;
-	struct err unread; /* why one isn't there that should be */
+	struct list out;
 };
 
 static bool is_listed(const struct listing *listing, const struct store_entry *entry)
@@ -58,26 +56,21 @@ static bool add_entry(const char *id, void *arg)
 
 	if (entry_load(host, id, &entry, &err) < 0 ||
 	    entryview_left(host, &entry, &left_s, &err) < 0) {
-		if (err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
-			listing->unread = err;
-			(void)err_wrap(&listing->unread, "%s", id);
-		}
+		list_unread(&listing->out.unread, id, &err);
 		return true;
 	}
-	if (entry.unread.code !=
-	    ERR_NONE) { /* it may be more, and in another state, than what is listed of it */
-		listing->unread = entry.unread;
-		(void)err_wrap(&listing->unread, "%s", id);
-	}
+	/* it may be more, and in another state, than what is listed of it */
+	list_unread(&listing->out.unread, id, &entry.unread);
 	if (!is_listed(listing, &entry))
 		return true;
 	entryview_make(&view, &entry, left_s);
-	if (listing->list != NULL) {
-		int rc = json_array_append_new(listing->list, entryview_json(&entry, &view, false));
+	if (listing->out.items != NULL) {
+		int rc = json_array_append_new(listing->out.items,
+					       entryview_json(&entry, &view, false));
 
 		BUG_ON(rc < 0);
 	} else {
-		text_table_row(&listing->table,
+		text_table_row(&listing->out.table,
 			       (const char *const[]){ view.name, view.state, view.owner, view.ends,
 						      view.left, view.ipv4,
 						      entry.has_spec
@@ -119,26 +112,16 @@ int verb_ls(struct cli *cli, int argc, char **argv, struct err *err)
 		return cli_usage(cli, err, "too many words");
 	if (cli_begin(cli, err) < 0)
 		return -1;
-	listing.table.n_columns = listing.all ? 7 : 6;
+	listing.out.table.n_columns = listing.all ? 7 : 6;
 	if (cli->json)
-		listing.list = json_array();
+		listing.out.items = json_array();
 	else
-		text_table_row(&listing.table,
+		text_table_row(&listing.out.table,
 			       (const char *const[]){ "NAME", "STATE", "OWNER", "ENDS", "LEFT",
 						      "ADDRESS", "LABELS" });
 	if (entry_each(&cli->config.host, add_entry, &listing, err) < 0)
 		return -1;
-	if (cli->json) {
-		if (json_print(listing.list, err) < 0)
-			return -1;
-	} else {
-		text_table_print(&listing.table, stdout);
-		text_table_free(&listing.table);
-	}
-	if (listing.unread.code == ERR_NONE)
-		return 0;
-	*err = listing.unread;
-	return -1;
+	return list_print(&listing.out, err);
 }
 
 static void lines_of_end(struct text_table *table, const struct end_record *end)

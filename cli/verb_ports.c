@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/bug.h"
-#include "base/log.h"
 #include "cli/json.h"
 #include "cli/ledger.h"
+#include "cli/list.h"
 #include "cli/portspec.h"
 #include "cli/target.h"
 #include "cli/text.h"
@@ -25,9 +25,7 @@ const struct opt verb_ports_options[] = {
 struct portlist {
 	const struct cli *cli;
 	bool all;
-	struct text_table table;
-	json_t *list;
-	struct err unread; /* why one isn't there that should be */
+	struct list out;
 };
 
 static json_t *json_of(const struct store_entry *entry, const struct spec_port *port)
@@ -54,10 +52,10 @@ static void add_port(struct portlist *list, const struct store_entry *entry,
 	int rc = 0;
 
 	(void)snprintf(guest, sizeof(guest), "%u", port->guest_port);
-	if (list->list != NULL)
-		rc = json_array_append_new(list->list, json_of(entry, port));
+	if (list->out.items != NULL)
+		rc = json_array_append_new(list->out.items, json_of(entry, port));
 	else
-		text_table_row(&list->table,
+		text_table_row(&list->out.table,
 			       (const char *const[]){
 				       entry->spec.name, entry_state_word(entry->state),
 				       portspec_text(port, text), guest, portspec_protocol(port) });
@@ -71,17 +69,12 @@ static bool add_entry(const char *id, void *arg)
 	struct err err;
 
 	if (entry_load(&list->cli->config.host, id, &entry, &err) < 0) {
-		if (err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
-			list->unread = err;
-			(void)err_wrap(&list->unread, "%s", id);
-		}
+		list_unread(&list->out.unread, id, &err);
 		return true;
 	}
-	if (entry.unread.code != ERR_NONE) {
-		list->unread = entry.unread;
-		(void)err_wrap(&list->unread, "%s", id);
-	} else if (!entry.has_spec && entry.state == STORE_RUNNING)
-		(void)err_set(&list->unread, ERR_FAILED, "%s: its spec can't be read", id);
+	list_unread(&list->out.unread, id, &entry.unread);
+	if (entry.unread.code == ERR_NONE && !entry.has_spec && entry.state == STORE_RUNNING)
+		(void)err_set(&list->out.unread, ERR_FAILED, "%s: its spec can't be read", id);
 	if (entry.has_spec && (list->all || entry.state == STORE_RUNNING))
 		for (unsigned i = 0; i < SPEC_MAX_PORTS && entry.spec.ports[i].protocol; i++)
 			add_port(list, &entry, &entry.spec.ports[i]);
@@ -119,9 +112,9 @@ static bool add_past_port(sqlite3_stmt *row, void *arg)
 	if (!split_port(what, &address, &port, &protocol))
 		return true;
 	(void)snprintf(guest, sizeof(guest), "%lld", (long long)sqlite3_column_int64(row, 3));
-	if (list->list == NULL) {
-		text_table_row(&list->table, (const char *const[]){ ledger_text(row, 0), "gone",
-								    host, guest, protocol });
+	if (list->out.items == NULL) {
+		text_table_row(&list->out.table, (const char *const[]){ ledger_text(row, 0), "gone",
+									host, guest, protocol });
 		return true;
 	}
 	object = json_object();
@@ -134,7 +127,7 @@ static bool add_past_port(sqlite3_stmt *row, void *arg)
 	json_put_number(object, "guest_port", sqlite3_column_int64(row, 3));
 	json_put_instant(object, "since", sqlite3_column_int64(row, 4));
 	json_put_instant(object, "until", sqlite3_column_int64(row, 5));
-	rc = json_array_append_new(list->list, object);
+	rc = json_array_append_new(list->out.items, object);
 	BUG_ON(rc < 0);
 	return true;
 }
@@ -153,7 +146,7 @@ static int add_past(struct portlist *list, struct err *err)
 			  " GROUP BY s.id, p.what ORDER BY s.gone_s, s.id, p.what",
 			  "");
 	if (ledger.unread.code != ERR_NONE)
-		list->unread = ledger.unread;
+		list->out.unread = ledger.unread;
 	ledger_close(&ledger);
 	return rc;
 }
@@ -179,7 +172,7 @@ static int list_ports(struct portlist *list, char **names, struct err *err)
 int verb_ports(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct opts opts = { .cli = cli, .argc = argc, .argv = argv };
-	struct portlist list = { .cli = cli, .table.n_columns = 5 };
+	struct portlist list = { .cli = cli, .out.table.n_columns = 5 };
 	const char *value;
 	char **names;
 	int id, n;
@@ -194,21 +187,11 @@ int verb_ports(struct cli *cli, int argc, char **argv, struct err *err)
 	if (cli_begin(cli, err) < 0)
 		return -1;
 	if (cli->json)
-		list.list = json_array();
+		list.out.items = json_array();
 	else
-		text_table_row(&list.table, (const char *const[]){ "NAME", "STATE", "HOST", "GUEST",
-								   "PROTOCOL" });
+		text_table_row(&list.out.table, (const char *const[]){ "NAME", "STATE", "HOST",
+								       "GUEST", "PROTOCOL" });
 	if (list_ports(&list, names, err) < 0)
 		return -1;
-	if (cli->json) {
-		if (json_print(list.list, err) < 0)
-			return -1;
-	} else {
-		text_table_print(&list.table, stdout);
-		text_table_free(&list.table);
-	}
-	if (list.unread.code == ERR_NONE)
-		return 0;
-	*err = list.unread;
-	return -1;
+	return list_print(&list.out, err);
 }

@@ -13,6 +13,7 @@
 #include "base/bug.h"
 #include "base/str.h"
 #include "cli/json.h"
+#include "cli/list.h"
 #include "cli/sample.h"
 #include "cli/many.h"
 #include "cli/target.h"
@@ -86,11 +87,8 @@ static bool add_any(const char *id, void *arg)
 	struct stats *stats = arg;
 	struct err err;
 
-	if (add(stats, id, &err) < 0 &&
-	    err.code != ERR_NOT_FOUND) { /* else it ended while we looked */
-		stats->unread = err;
-		(void)err_wrap(&stats->unread, "%s", id);
-	}
+	if (add(stats, id, &err) < 0)
+		list_unread(&stats->unread, id, &err);
 	return true;
 }
 
