@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LINK_TRIES 100
+
 void fd_close(int *fd)
 {
 	int saved = errno;
@@ -98,6 +100,44 @@ int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, 
 fail:
 	(void)unlinkat(dirfd, fresh, 0);
 	return -1;
+}
+
+/* Give it the name: who finds it taken takes it over. */
+static int link_new(int fd, int dirfd, const char *fresh, struct err *err)
+{
+	char self[32];
+	int tries = 0;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	while (linkat(AT_FDCWD, self, dirfd, fresh, AT_SYMLINK_FOLLOW) < 0) {
+		if (errno != EEXIST || ++tries > LINK_TRIES)
+			return err_sys(err, "%s: can't name it", fresh);
+		(void)unlinkat(dirfd, fresh, 0);
+	}
+	return 0;
+}
+
+int fd_replace_shared(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		      struct err *err)
+{
+	auto_fd fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	char fresh[256];
+
+	/* a file system that knows no nameless files */
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		return fd_replace_file(dirfd, name, mode, data, len, err);
+	if (snprintf(fresh, sizeof(fresh), "%s.new", name) >= (int)sizeof(fresh))
+		return err_set(err, ERR_FAILED, "%s: name too long", name);
+	if (fd < 0 || fchmod(fd, mode) < 0 || fd_write_all(fd, data, len) < 0 || fsync(fd) < 0)
+		return err_sys(err, "%s: can't write", name);
+	if (link_new(fd, dirfd, fresh, err) < 0)
+		return -1;
+	if (renameat(dirfd, fresh, dirfd, name) < 0 && errno != ENOENT) {
+		(void)err_sys(err, "%s: can't rename", fresh);
+		(void)unlinkat(dirfd, fresh, 0);
+		return -1;
+	}
+	return fsync(dirfd) < 0 ? err_sys(err, "%s: can't make the rename durable", name) : 0;
 }
 
 ssize_t fd_read_file(int dirfd, const char *name, void *buf, size_t max, struct err *err)

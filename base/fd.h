@@ -31,6 +31,13 @@ int fd_read_all(int fd, void *buf, size_t len);
 int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
 		    struct err *err);
 
+/*
+ * The same where several may write at once, without a lock: the file gets the name NAME.new only once it is whole. The last of
+ * them stays; who finds that another has moved his is done, since that one's is as new.
+ */
+int fd_replace_shared(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		      struct err *err);
+
 /* Read a whole small file of at most max bytes below dirfd (AT_FDCWD too) into buf; the count, or -1 with err
  * (os_errno is set; EFBIG when it is larger). buf is not terminated. */
 ssize_t fd_read_file(int dirfd, const char *name, void *buf, size_t max, struct err *err);

@@ -109,7 +109,7 @@ static void store(const struct host_config *host, struct cache *cache,
 	memcpy(slot->digest, digest, SPEC_DIGEST_SIZE);
 	cache->next = (cache->next + 1) % CACHE_SLOTS;
 	if (dir >= 0)
-		(void)fd_replace_file(dir, CACHE_FILE, 0600, cache, sizeof(*cache), &ignored);
+		(void)fd_replace_shared(dir, CACHE_FILE, 0600, cache, sizeof(*cache), &ignored);
 }
 
 /* Change times have the grain of the kernel's tick, and a write after our reading might fall into the same one. */

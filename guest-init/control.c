@@ -23,13 +23,14 @@ int control_open(void)
 		.svm_cid = VMADDR_CID_HOST,
 		.svm_port = GUEST_PORT_CONTROL,
 	};
-	const struct timeval patience = { .tv_sec = 10 };
+	/* nothing can be done without it, and a busy host may take its time */
+	const struct timeval until_ready = { .tv_sec = 50 }, patience = { .tv_sec = 10 };
 	const struct linger until_taken = { .l_onoff = 1, .l_linger = 2 };
 	auto_fd fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 ||
-	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience)) <
-		    0 ||
+	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &until_ready,
+		       sizeof(until_ready)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &until_taken, sizeof(until_taken)) < 0 ||

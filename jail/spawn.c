@@ -35,7 +35,7 @@
 #include "base/fd.h"
 #include "jail/proc.h"
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS 20000
 
 /* The child's own descriptors while it arranges the plan's, above all numbers of a plan. */
 #define FD_SYNC	   JAIL_SPAWN_MAX_FDS

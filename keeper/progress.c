@@ -2,6 +2,8 @@
 /* Copyright The mayfly authors */
 #include "keeper/progress.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,9 @@
 #include "base/str.h"
 #include "keeper/keeper.h"
 #include "keeper/pass.h"
+
+#define PROGRESS_TRIES	  10
+#define PROGRESS_AGAIN_MS 20
 
 /* An address with a leading NUL for abstract names. */
 static socklen_t progress_address(struct sockaddr_un *sa, const char *name, bool abstract)
@@ -37,13 +42,25 @@ struct ctl_record progress_record(const char *id, const char *name, uint32_t typ
 	return record;
 }
 
+/* Who waits takes a keeper that it doesn't hear any more for dead: what is short for a moment only is tried again. */
+static int progress_send(int fd, const struct ctl_record *record)
+{
+	for (int i = 0;; i++) {
+		if (pass_send(fd, record, sizeof(*record), -1) == 0)
+			return 0;
+		if (i == PROGRESS_TRIES || errno == EPIPE || errno == ECONNRESET)
+			return -1;
+		(void)poll(NULL, 0, PROGRESS_AGAIN_MS);
+	}
+}
+
 void progress_tell(struct keeper *k, uint32_t type, uint32_t code, const char *text)
 {
 	struct ctl_record record = progress_record(k->spec.id, k->spec.name, type, code, text);
 
 	if (type == CTL_STEP && code != 0)
 		log_note("%s", text);
-	if (k->progress_fd >= 0 && pass_send(k->progress_fd, &record, sizeof(record), -1) < 0)
+	if (k->progress_fd >= 0 && progress_send(k->progress_fd, &record) < 0)
 		fd_close(&k->progress_fd);
 }
 

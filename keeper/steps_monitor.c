@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "keeper/console.h"
 #include "keeper/date.h"
 #include "keeper/doctor.h"
 #include "keeper/files.h"
@@ -29,6 +30,7 @@
 #define STEPS_LAUNCH_MS 20000
 #define STEPS_GUEST_MS	60000
 #define STEPS_GUEST_CID 3u
+#define STEPS_LAST_LINE 128
 /*
  * reboot=t panic=-1: every end is a triple fault; the keeper knows the reason from the agent. f: at once, without masking the
  * interrupt controller of a machine that goes pin by pin, an exit each (Linux's native_machine_restart).
@@ -196,6 +198,19 @@ static int steps_failed(const struct keeper *k, struct err *err)
 		       k->life.text[0] ? k->life.text : status_reason_word(k->life.reason));
 }
 
+/* What it failed of is on its console, which goes with it. */
+static int steps_guest_failed(const struct keeper *k, struct err *err)
+{
+	char line[STEPS_LAST_LINE];
+	struct err cause;
+
+	(void)steps_failed(k, &cause);
+	console_last_line(&k->spec.host, k->spec.id, line, sizeof(line));
+	if (k->life.reason == END_EXPIRED || line[0] == '\0')
+		return err_set(err, cause.code, "%s", cause.text);
+	return err_set(err, cause.code, "%s; its console ends with: %s", cause.text, line);
+}
+
 int steps_launch(struct keeper *k, struct err *err)
 {
 	if (date_open(k, err) < 0)
@@ -215,7 +230,7 @@ int steps_guest(struct keeper *k, struct err *err)
 	if (k->life.guest_ready)
 		life_event(k, LIFE_GUEST_READY);
 	life_stay(k, LIFE_STARTING, STEPS_GUEST_MS);
-	return k->life.state == LIFE_OVER ? steps_failed(k, err) : 0;
+	return k->life.state == LIFE_OVER ? steps_guest_failed(k, err) : 0;
 }
 
 int steps_privileges(struct keeper *k, struct err *err)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +11,7 @@
 #include "base/bug.h"
 #include "base/dir.h"
 #include "base/fd.h"
-#include "base/proto/launch.h"
+#include "keeper/console.h"
 #include "keeper/keeper.h"
 #include "keeper/undo.h"
 #include "store/journal.h"
@@ -89,43 +88,13 @@ int undo_keys_absent(struct teardown *t, struct err *err)
 
 /* ---- console ---- */
 
-/* What the ring holds, oldest byte first, as sandboxes/ID/console-tail. The head was written by a monitor: not believed. */
-static void undo_save_console(struct teardown *t)
-{
-	char path[PATHS_SIZE];
-	auto_fd from = open(paths_run(t->host, t->id, "console", path), O_RDONLY | O_CLOEXEC);
-	auto_fd dir = -1;
-	struct launch_ring head;
-	struct err ignored;
-	struct stat st;
-	uint64_t at;
-	char *ring;
-
-	if (from < 0 || fstat(from, &st) < 0 || st.st_size <= (off_t)sizeof(head) ||
-	    st.st_size > (16 << 20) || fd_read_all(from, &head, sizeof(head)) < 0)
-		return;
-	head.size = (uint64_t)st.st_size - sizeof(head);
-	ring = malloc(2 * head.size);
-	if (!ring)
-		return;
-	dir = open(paths_sandbox(t->host, t->id, NULL, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && fd_read_all(from, ring, head.size) == 0) {
-		at = head.written > head.size ? head.written % head.size : 0;
-		memcpy(ring + head.size, ring, head.size);
-		(void)fd_replace_file(dir, "console-tail", 0600, ring + at,
-				      head.written < head.size ? head.written : head.size,
-				      &ignored);
-	}
-	free(ring);
-}
-
 int undo_console(struct teardown *t, struct err *err)
 {
 	static const char *const names[] = { "console", MARKS_FILE, "status", "status.new" };
 	char path[PATHS_SIZE];
 
 	if (t->depth != TEARDOWN_ALL)
-		undo_save_console(t);
+		console_keep(t->host, t->id);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (undo_unlink(paths_run(t->host, t->id, names[i], path), err) < 0)
 			return -1;

@@ -27,7 +27,6 @@
 /* The mark was ahead of the clock when the life was granted: it says nothing about this record. */
 #define CLOCK_BEHIND_S	   60
 #define CLOCK_WRITE_S	   60
-#define CLOCK_TRIES	   100
 #define DEADLINE_OVERDUE_S 90
 /* Later than any date: a record that says so is damaged. Sums of two such times are far from overflow. */
 #define DEADLINE_NEVER_S (1ll << 40)
@@ -203,36 +202,6 @@ int deadline_write(const struct host_config *host, const char *id,
 	return fd_replace_file(dirfd, "deadline", 0600, rec, sizeof(*rec), err);
 }
 
-/*
- * When a clock is set all keepers look at it in the same instant, and nobody waits for a lock: so the file gets its name
- * only once it is whole. Whoever finds the name taken takes it over, and one whose file another has moved is done: that one's is
- * as new. Where the file system knows no nameless files, as every other record is written.
- */
-static int deadline_put_clock(int dirfd, const struct clock_record *clock, struct err *err)
-{
-	auto_fd fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
-	char self[32];
-	int tries = 0;
-
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-		return fd_replace_file(dirfd, "clock", 0644, clock, sizeof(*clock), err);
-	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, clock, sizeof(*clock)) < 0 ||
-	    fsync(fd) < 0)
-		return err_sys(err, "can't write clock");
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	while (linkat(AT_FDCWD, self, dirfd, "clock.new", AT_SYMLINK_FOLLOW) < 0) {
-		if (errno != EEXIST || ++tries > CLOCK_TRIES)
-			return err_sys(err, "can't name clock.new");
-		(void)unlinkat(dirfd, "clock.new", 0);
-	}
-	if (renameat(dirfd, "clock.new", dirfd, "clock") < 0 && errno != ENOENT) {
-		(void)err_sys(err, "clock.new: can't rename");
-		(void)unlinkat(dirfd, "clock.new", 0);
-		return -1;
-	}
-	return fsync(dirfd) < 0 ? err_sys(err, "clock: can't make the rename durable") : 0;
-}
-
 int deadline_clock(const struct host_config *host, const struct deadline_now *now, bool read_only,
 		   struct clock_record *clock, struct err *err)
 {
@@ -262,5 +231,6 @@ int deadline_clock(const struct host_config *host, const struct deadline_now *no
 			  clock->mark_real_s >= before.mark_real_s &&
 			  memcmp(clock->boot_id, before.boot_id, sizeof(before.boot_id)) == 0))
 		return 0;
-	return deadline_put_clock(dirfd, clock, err);
+	/* when a clock is set all keepers look at it in the same instant, and nobody waits for a lock */
+	return fd_replace_shared(dirfd, "clock", 0644, clock, sizeof(*clock), err);
 }

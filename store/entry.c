@@ -89,6 +89,12 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	return true;
 }
 
+/* Its keeper has its spec, and grants its life only a few steps later: no record of that is lost. */
+static bool entry_is_begun(const struct store_entry *entry)
+{
+	return entry->has_status && entry->status.phase == STATUS_CREATING;
+}
+
 /*
  * A record that is lost, damaged or can't be read must not make a life endless: the date that was granted, by the real clock
  * alone. Whether the mark counts for one that can't be read isn't known either. Without the journal it is unknown whether the
@@ -100,7 +106,7 @@ static void entry_recall_deadline(struct store_entry *entry, const struct entry_
 		return;
 	deadline_recall(&entry->deadline,
 			history->until_s ? history->until_s : entry->spec.deadline_s);
-	if (entry->unread_deadline)
+	if (entry->unread_deadline || entry_is_begun(entry))
 		entry->deadline.flags = DEADLINE_MARK_AHEAD;
 	entry->has_deadline = true;
 }

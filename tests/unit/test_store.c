@@ -31,6 +31,9 @@
 #define CROWD_LOOKS 400
 #define CROWD_START 1000000
 
+#define SHARED_SIZE   65536
+#define SHARED_WRITES 60
+
 static char dir[64];
 static struct spec spec;
 
@@ -297,6 +300,48 @@ static void test_clock_file_in_a_crowd(void **state)
 	assert_int_equal(access(paths_state(&spec.host, "clock.new", path), F_OK), -1);
 }
 
+/* Two write what is as long as the other's, and one reads: never a half of each. */
+static int write_and_look(int dir_fd, char own)
+{
+	static char bytes[SHARED_SIZE], found[SHARED_SIZE];
+	struct err err;
+
+	memset(bytes, own, sizeof(bytes));
+	for (int i = 0; i < SHARED_WRITES; i++) {
+		if (fd_replace_shared(dir_fd, "shared", 0600, bytes, sizeof(bytes), &err) < 0 ||
+		    fd_read_file(dir_fd, "shared", found, sizeof(found), &err) !=
+			    (ssize_t)sizeof(found))
+			return 1;
+		for (size_t at = 1; at < sizeof(found); at++)
+			if (found[at] != found[0])
+				return 2;
+	}
+	return 0;
+}
+
+static void test_shared_file(void **state)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), worst = 0;
+	pid_t pids[CROWD];
+
+	(void)state;
+	for (size_t i = 0; i < CROWD; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(write_and_look(dir_fd, (char)('a' + i)));
+	}
+	for (size_t i = 0; i < CROWD; i++) {
+		int status = -1;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		worst = status > worst ? status : worst;
+	}
+	assert_int_equal(worst, 0);
+	assert_int_equal(faccessat(dir_fd, "shared.new", F_OK, 0), -1);
+	assert_int_equal(unlinkat(dir_fd, "shared", 0), 0);
+	assert_int_equal(close(dir_fd), 0);
+}
+
 static void test_initrd(void **state)
 {
 	struct slot_plan plan = { .host_ipv4 = 0x0a530002,
@@ -347,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_date, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clock_file_in_a_crowd, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shared_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_initrd, set_up, tear_down),
 	};
 

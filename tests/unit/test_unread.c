@@ -196,6 +196,30 @@ static void test_date(void **state)
 	lock_unclaim(&spec.host, ID, &fd);
 }
 
+/* Its keeper has the spec and hasn't granted it its life yet: a host's mark that is ahead, which no grant could note, ends nothing. */
+static void test_before_its_grant(void **state)
+{
+	struct clock_record mark = { 0 };
+	struct status_record status = { .phase = STATUS_CREATING };
+	struct deadline_now now, later;
+	char path[PATHS_SIZE];
+	struct err err;
+
+	(void)state;
+	assert_int_equal(unlink(paths_sandbox(&spec.host, ID, "deadline", path)), 0);
+	assert_int_equal(deadline_now(&now, &err), 0);
+	later = now;
+	later.real_s = FAR_S + 1;
+	deadline_observe(&mark, &later); /* the clock stood there once */
+	assert_int_equal(entry_load(&spec.host, ID, &entry, &err), 0);
+	assert_true(deadline_check(&entry.deadline, &mark, &now).expired);
+	assert_int_equal(mkdir(paths_run(&spec.host, ID, NULL, path), 0700), 0);
+	assert_int_equal(status_write(&spec.host, ID, &status, &err), 0);
+	assert_int_equal(entry_load(&spec.host, ID, &entry, &err), 0);
+	assert_true(entry.has_deadline);
+	assert_false(deadline_check(&entry.deadline, &mark, &now).expired);
+}
+
 static void test_each_record(void **state)
 {
 	static const char *const names[] = { "spec", "deadline", "end", "journal" };
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_date, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_before_its_grant, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_each_record, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_totals, set_up, tear_down),
