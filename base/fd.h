@@ -32,8 +32,9 @@ int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, 
 		    struct err *err);
 
 /*
- * The same where several may write at once, without a lock: the file gets the name NAME.new only once it is whole. The last of
- * them stays; who finds that another has moved his is done, since that one's is as new.
+ * The same where several may write at once, without a lock: NAME.new gets its name only once it is whole. Who finds that another has
+ * moved his, or taken its place, is done: that one's is as new, and there in a moment. On a file system without nameless files
+ * (O_TMPFILE) it is fd_replace_file.
  */
 int fd_replace_shared(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
 		      struct err *err);

@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "base/proto/launch.h"
 #include "store/paths.h"
 
-#define CONSOLE_MAX (16 << 20)
+#define CONSOLE_MAX   (16 << 20)
+#define CONSOLE_LINES 200
+#define CONSOLE_PANIC "Kernel panic - not syncing: "
 
 /* All that the ring holds, oldest byte first: len bytes, to be freed, or NULL. */
 static char *console_read(const struct host_config *host, const char *id, size_t *len)
@@ -55,25 +58,57 @@ void console_keep(const struct host_config *host, const char *id)
 	free(all);
 }
 
-static bool console_says(char c)
+/* What every end prints last, and says nothing of why. */
+static bool console_is_noise(const char *line, size_t len)
 {
-	return c > 0x20 && c < 0x7f;
+	static const char *const noise[] = { "Kernel Offset: ", "reboot: ", "---[ end " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(noise); i++)
+		if (memmem(line, len, noise[i], strlen(noise[i])))
+			return true;
+	while (len > 0 && (line[len - 1] <= 0x20 || line[len - 1] >= 0x7f))
+		len--;
+	return len == 0;
+}
+
+static size_t console_line_begin(const char *all, size_t end)
+{
+	const char *newline = end > 0 ? memrchr(all, '\n', end) : NULL;
+
+	return newline ? (size_t)(newline - all) + 1 : 0;
+}
+
+/* A panic's own line, behind which a call trace may stand; else the last line that isn't noise. */
+static void console_pick(const char *all, size_t len, const char **line, size_t *line_len)
+{
+	size_t end = len;
+
+	*line_len = 0;
+	for (int i = 0; i < CONSOLE_LINES; i++) {
+		size_t begin = console_line_begin(all, end), n = end - begin;
+		bool noise = console_is_noise(all + begin, n);
+		bool panic = !noise && memmem(all + begin, n, CONSOLE_PANIC, strlen(CONSOLE_PANIC));
+
+		if (!noise && (panic || *line_len == 0)) {
+			*line = all + begin;
+			*line_len = n;
+		}
+		if (panic || begin == 0)
+			return;
+		end = begin - 1;
+	}
 }
 
 void console_last_line(const struct host_config *host, const char *id, char *out, size_t size)
 {
-	size_t len, begin, n = 0;
+	size_t len, line_len = 0, n = 0;
 	char *all = console_read(host, id, &len);
+	const char *line = NULL;
 
-	out[0] = '\0';
-	if (!all)
-		return;
-	while (len > 0 && !console_says(all[len - 1]))
-		len--;
-	for (begin = len; begin > 0 && all[begin - 1] != '\n'; begin--)
-		;
-	for (; begin < len && n + 1 < size; begin++, n++)
-		out[n] = all[begin] >= 0x20 && all[begin] < 0x7f ? all[begin] : '?';
+	if (all)
+		console_pick(all, len, &line, &line_len);
+	for (; n < line_len && n + 1 < size && line[n] != '\r'; n++)
+		out[n] = line[n] >= 0x20 && line[n] < 0x7f ? line[n] : '?';
 	out[n] = '\0';
 	free(all);
 }

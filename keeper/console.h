@@ -12,7 +12,8 @@
 /* Keep it as sandboxes/ID/console-tail, oldest byte first. Best effort. */
 void console_keep(const struct host_config *host, const char *id);
 
-/* Its last line that says something, as printable ASCII, its beginning if it is longer than size - 1; "" without one. */
+/* The line that tells most of why it ended: a kernel's panic, else the last one that isn't what every end prints; printable ASCII, its
+ * first size - 1 bytes; "" without one. */
 void console_last_line(const struct host_config *host, const char *id, char *out, size_t size);
 
 #endif

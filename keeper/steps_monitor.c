@@ -198,17 +198,24 @@ static int steps_failed(const struct keeper *k, struct err *err)
 		       k->life.text[0] ? k->life.text : status_reason_word(k->life.reason));
 }
 
-/* What it failed of is on its console, which goes with it. */
+/* Did the guest fail by itself? Then why is on its console, which goes with it. */
+static bool steps_is_guests_fault(uint32_t reason)
+{
+	return reason == END_GUEST_POWEROFF || reason == END_GUEST_REBOOT ||
+	       reason == END_GUEST_HALT || reason == END_GUEST_PANIC || reason == END_CREATE_FAILED;
+}
+
 static int steps_guest_failed(const struct keeper *k, struct err *err)
 {
-	char line[STEPS_LAST_LINE];
+	char line[STEPS_LAST_LINE] = "";
 	struct err cause;
 
 	(void)steps_failed(k, &cause);
-	console_last_line(&k->spec.host, k->spec.id, line, sizeof(line));
-	if (k->life.reason == END_EXPIRED || line[0] == '\0')
+	if (steps_is_guests_fault(k->life.reason))
+		console_last_line(&k->spec.host, k->spec.id, line, sizeof(line));
+	if (line[0] == '\0')
 		return err_set(err, cause.code, "%s", cause.text);
-	return err_set(err, cause.code, "%s; its console ends with: %s", cause.text, line);
+	return err_set(err, cause.code, "its console ends with \"%s\": %s", line, cause.text);
 }
 
 int steps_launch(struct keeper *k, struct err *err)

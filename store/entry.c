@@ -18,6 +18,8 @@
 #include "store/spec.h"
 #include "store/status.h"
 
+#define ENTRY_READINGS 3
+
 const char *entry_state_word(enum store_state state)
 {
 	static const char *const words[] = {
@@ -89,10 +91,10 @@ static bool entry_read_history(const struct journal_line *line, void *arg)
 	return true;
 }
 
-/* Its keeper has its spec, and grants its life only a few steps later: no record of that is lost. */
-static bool entry_is_begun(const struct store_entry *entry)
+/* Its keeper grants its life a few steps after it has the spec, and its end removes record after record: none of these is lost. */
+static bool entry_is_half(const struct store_entry *entry)
 {
-	return entry->has_status && entry->status.phase == STATUS_CREATING;
+	return entry->has_status && entry->status.phase != STATUS_RUNNING;
 }
 
 /*
@@ -106,7 +108,7 @@ static void entry_recall_deadline(struct store_entry *entry, const struct entry_
 		return;
 	deadline_recall(&entry->deadline,
 			history->until_s ? history->until_s : entry->spec.deadline_s);
-	if (entry->unread_deadline || entry_is_begun(entry))
+	if (entry->unread_deadline || entry_is_half(entry))
 		entry->deadline.flags = DEADLINE_MARK_AHEAD;
 	entry->has_deadline = true;
 }
@@ -126,13 +128,14 @@ static void entry_read_records(const struct host_config *host, const char *id,
 	struct err err;
 	int rc;
 
+	/* before the deadline, which is written behind it: one that runs by now has no record that is missing */
+	rc = status_read(host, id, &entry->status, &err);
+	entry->has_status = entry_has(entry, rc, &err);
 	rc = spec_read(paths_sandbox(host, id, "spec", path), &entry->spec, &err);
 	entry->has_spec = entry_has(entry, rc, &err);
 	rc = deadline_read(host, id, &entry->deadline, &err);
 	entry->has_deadline = entry_has(entry, rc, &err);
 	entry->unread_deadline = rc < 0 && fd_is_unread(&err);
-	rc = status_read(host, id, &entry->status, &err);
-	entry->has_status = entry_has(entry, rc, &err);
 	rc = status_read_end(host, id, &entry->end, &err);
 	entry->has_end = entry_has(entry, rc, &err);
 }
@@ -165,8 +168,20 @@ static int entry_is_there(const struct host_config *host, const char *id, struct
 	return there == 0 ? paths_is_there(paths_run(host, id, NULL, path), err) : there;
 }
 
-int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
-	       struct err *err)
+/* Its keeper let go of it while it was read: what was read of it is of two times. */
+static bool entry_is_torn(const struct host_config *host, const char *id,
+			  const struct store_entry *entry, bool lock_held)
+{
+	char path[PATHS_SIZE];
+	struct err ignored;
+
+	return entry->has_status && !lock_held &&
+	       paths_is_there(paths_run(host, id, "status", path), &ignored) == 0;
+}
+
+/* 0, 1 when it has to be read once more, or -1 with err. */
+static int entry_load_once(const struct host_config *host, const char *id,
+			   struct store_entry *entry, struct err *err)
 {
 	char path[PATHS_SIZE];
 	struct entry_facts facts = { 0 };
@@ -215,7 +230,17 @@ int entry_load(const struct host_config *host, const char *id, struct store_entr
 	entry->state = entry_decide(&facts);
 	facts.lock_held = false;
 	entry->at_rest = entry_decide(&facts);
-	return 0;
+	return entry_is_torn(host, id, entry, held > 0);
+}
+
+int entry_load(const struct host_config *host, const char *id, struct store_entry *entry,
+	       struct err *err)
+{
+	int rc = 1;
+
+	for (int i = 0; i < ENTRY_READINGS && rc > 0; i++)
+		rc = entry_load_once(host, id, entry, err);
+	return rc < 0 ? -1 : 0;
 }
 
 struct entry_ids {
