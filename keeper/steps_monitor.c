@@ -198,11 +198,14 @@ static int steps_failed(const struct keeper *k, struct err *err)
 		       k->life.text[0] ? k->life.text : status_reason_word(k->life.reason));
 }
 
-/* Did the guest fail by itself? Then why is on its console, which goes with it. */
-static bool steps_is_guests_fault(uint32_t reason)
+/* Did the guest fail by itself, and not say why? That is on its console, which goes with it. */
+static bool steps_is_speechless(const struct keeper *k)
 {
-	return reason == END_GUEST_POWEROFF || reason == END_GUEST_REBOOT ||
-	       reason == END_GUEST_HALT || reason == END_GUEST_PANIC || reason == END_CREATE_FAILED;
+	if (k->life.reason == END_CREATE_FAILED)
+		return true;
+	return k->life.text[0] == '\0' &&
+	       (k->life.reason == END_GUEST_POWEROFF || k->life.reason == END_GUEST_REBOOT ||
+		k->life.reason == END_GUEST_HALT || k->life.reason == END_GUEST_PANIC);
 }
 
 static int steps_guest_failed(const struct keeper *k, struct err *err)
@@ -211,7 +214,7 @@ static int steps_guest_failed(const struct keeper *k, struct err *err)
 	struct err cause;
 
 	(void)steps_failed(k, &cause);
-	if (steps_is_guests_fault(k->life.reason))
+	if (steps_is_speechless(k))
 		console_last_line(&k->spec.host, k->spec.id, line, sizeof(line));
 	if (line[0] == '\0')
 		return err_set(err, cause.code, "%s", cause.text);
