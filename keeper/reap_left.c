@@ -21,27 +21,49 @@ struct reap_left {
 	void *arg;
 };
 
-/* Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. */
+/* The id that a slot's file holds: true when it is one. */
+static bool reap_left_read(const char *path, char id[ID_SIZE], bool *empty)
+{
+	struct err ignored;
+	ssize_t n = fd_read_file(AT_FDCWD, path, id, ID_LEN, &ignored);
+
+	*empty = n == 0;
+	return n == ID_LEN && id_is_valid(id);
+}
+
+/* One that was taken and never written to; under claim.lock, so that nobody is just about to. */
+static void reap_left_empty(const struct reap_left *r, const char *path)
+{
+	char id[ID_SIZE] = "";
+	struct err ignored;
+	auto_fd claim = lock_claims(r->host, &ignored);
+	bool empty;
+
+	if (claim >= 0 && !reap_left_read(path, id, &empty) && empty &&
+	    lock_look(path, &ignored) == 0)
+		(void)unlink(path);
+}
+
+/*
+ * Slots of ids of which nothing else of this boot is left: their last holder died between its last two steps. A living one on these
+ * steps holds its slot until the file is gone: so lock and file are looked at again behind all the rest.
+ */
 static void reap_left_slots(const struct reap_left *r)
 {
 	char path[PATHS_SIZE], dir[PATHS_SIZE];
 	struct err ignored;
 
 	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
-		char id[ID_SIZE] = "";
-		/* first the lock: what is read from a file that nobody held, no living keeper wrote */
-		bool held = lock_look(paths_slot(r->host, slot, path), &ignored) != 0;
-		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), id, ID_LEN,
-					 &ignored);
+		char id[ID_SIZE] = "", again[ID_SIZE] = "";
+		bool empty, is_id;
 
-		if (n == 0 && !r->dry_run && !held) {
-			auto_fd claim = lock_claims(r->host, &ignored);
-
-			if (claim >= 0 && lock_look(path, &ignored) == 0)
-				(void)unlink(path);
-		}
-		if (n != ID_LEN || !id_is_valid(id) || held ||
-		    access(paths_run(r->host, id, NULL, dir), F_OK) == 0)
+		(void)paths_slot(r->host, slot, path);
+		is_id = reap_left_read(path, id, &empty);
+		if (empty && !r->dry_run)
+			reap_left_empty(r, path);
+		if (!is_id || access(paths_run(r->host, id, NULL, dir), F_OK) == 0 ||
+		    lock_look(path, &ignored) != 0 || !reap_left_read(path, again, &empty) ||
+		    strcmp(id, again) != 0)
 			continue;
 		(void)r->each(id, r->arg);
 	}
@@ -64,7 +86,7 @@ static bool reap_left_is_held(const struct reap_left *r, const char *id)
 /* Names that lead nowhere any more: who ended their sandboxes died before this step. Their receipts get their end. */
 static int reap_left_names(const struct reap_left *r, struct err *err)
 {
-	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE];
+	char dir[PATHS_SIZE], path[PATHS_SIZE], target[PATHS_SIZE], again[PATHS_SIZE];
 	DIR *stream = opendir(paths_state(r->host, "names", dir));
 	const struct dirent *d;
 	int more = 0;
@@ -80,7 +102,10 @@ static int reap_left_names(const struct reap_left *r, struct err *err)
 		target[n] = '\0';
 		if (!id_is_valid(id) || access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0 ||
 		    access(paths_run(r->host, id, NULL, path), F_OK) == 0 ||
-		    reap_left_is_held(r, id))
+		    reap_left_is_held(r, id) ||
+		    /* a living keeper's goes before its slot: is it still there? */
+		    readlinkat(dirfd(stream), d->d_name, again, sizeof(again)) != n ||
+		    memcmp(again, target, (size_t)n) != 0)
 			continue;
 		(void)r->each(id, r->arg);
 	}

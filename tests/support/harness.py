@@ -51,6 +51,9 @@ def run(*command, check=False, timeout=300, **kwargs):
     return result
 
 
+sites = []
+
+
 class Site:
     """A configuration of its own for one test program, and the host-wide part brought up for it."""
 
@@ -59,6 +62,7 @@ class Site:
         self.config.write(extra)
         self.config.close()
         self.host = host
+        sites.append(self)
         atexit.register(self.close)
         if host:
             self.mayfly("host", "up", check=True)
@@ -76,6 +80,14 @@ class Site:
     def names(self):
         result = self.mayfly("ls", "-a", "--format", "json", check=True)
         return [row["name"] for row in json.loads(result.stdout)]
+
+    def evidence(self):
+        """What is known of each sandbox, for the words of a failure: it goes when the test ends."""
+        for name in self.names():
+            row = self.show(name) or {}
+            yield f"{name}: {row.get('state')}, last end: {row.get('last_end')}"
+            for source in ("keeper", "console"):
+                yield from self.mayfly("logs", name, "--source", source, "--tail", "4").stdout.splitlines()
 
     def destroy_all(self):
         for name in self.names():
@@ -135,6 +147,17 @@ def kill(pid, sig=signal.SIGKILL):
     os.kill(pid, sig)
 
 
+def evidence():
+    """Of a failure, as it stands now; another one's while it is gathered is none."""
+    lines = []
+    try:
+        for site in sites:
+            lines += site.evidence()
+    except Exception as problem:
+        lines.append(str(problem))
+    return "".join(f"\n# {ascii(line)[1:-1][:200]}" for line in lines[:40])
+
+
 def main(*tests):
     """Run the test functions in order; each is one TAP line, named by its docstring."""
     only = sys.argv[1:]
@@ -147,9 +170,9 @@ def main(*tests):
             print(f"ok {number} - {test.__doc__}", flush=True)
         except Failed as problem:
             failed += 1
-            print(f"not ok {number} - {test.__doc__}\n# {problem}", flush=True)
+            print(f"not ok {number} - {test.__doc__}\n# {problem}{evidence()}", flush=True)
         except Exception:  # a broken test is a failed test
             failed += 1
             text = "\n".join("# " + line for line in traceback.format_exc().splitlines())
-            print(f"not ok {number} - {test.__doc__}\n{text}", flush=True)
+            print(f"not ok {number} - {test.__doc__}\n{text}{evidence()}", flush=True)
     sys.exit(1 if failed else 0)
