@@ -87,7 +87,8 @@ class Site:
             row = self.show(name) or {}
             yield f"{name}: {row.get('state')}, last end: {row.get('last_end')}"
             for source in ("keeper", "console"):
-                yield from self.mayfly("logs", name, "--source", source, "--tail", "4").stdout.splitlines()
+                said = self.mayfly("logs", name, "--source", source, "--tail", "20").stdout.splitlines()
+                yield from [line for line in said if line.strip()][-6:]
 
     def destroy_all(self):
         for name in self.names():
