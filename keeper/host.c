@@ -22,13 +22,13 @@
 #include "jail/uids.h"
 #include "keeper/gate.h"
 #include "keeper/host_docker.h"
-#include "keeper/host_group.h"
 #include "keeper/host_ranges.h"
 #include "keeper/host_state.h"
 #include "keeper/host_sysctl.h"
 #include "keeper/link.h"
 #include "keeper/plan.h"
 #include "store/entry.h"
+#include "store/group.h"
 #include "store/lock.h"
 #include "store/paths.h"
 
@@ -161,24 +161,23 @@ static int run_tool(const char *const argv[], struct err *err)
 static int group_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	const char *const argv[] = { "/usr/sbin/groupadd", "--system", host->group, NULL };
-	int there = host_group_there(host->group, err);
+	gid_t gid;
+	int there = group_find(host->group, &gid, err);
 
 	if (there < 0)
 		return -1;
-	if (there) {
-		SAY("%s is there", host->group);
-		return 0;
-	}
-	SAY("%s made", host->group);
-	if (host_state_note(host, err, "group %s", host->group) < 0)
+	SAY("%s %s", host->group, there ? "is there" : "made");
+	if (!there &&
+	    (host_state_note(host, err, "group %s", host->group) < 0 || run_tool(argv, err) < 0))
 		return -1;
-	return run_tool(argv, err);
+	return paths_give(host, err);
 }
 
 static int remove_group(const char *name, void *arg, struct err *err)
 {
 	const char *const argv[] = { "/usr/sbin/groupdel", name, NULL };
-	int there = host_group_there(name, err);
+	gid_t gid;
+	int there = group_find(name, &gid, err);
 
 	(void)arg;
 	return there > 0 ? run_tool(argv, err) : there;
@@ -186,11 +185,12 @@ static int remove_group(const char *name, void *arg, struct err *err)
 
 static int group_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	int was_there = host_group_there(host->group, err), there;
+	gid_t gid;
+	int was_there = group_find(host->group, &gid, err), there;
 
 	if (was_there < 0 || host_state_each(host, "group", remove_group, NULL, err) < 0)
 		return -1;
-	there = host_group_there(host->group, err);
+	there = group_find(host->group, &gid, err);
 	if (there < 0)
 		return -1;
 	if (there)

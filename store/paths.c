@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "store/group.h"
 
 static const char *paths_join(char out[PATHS_SIZE], const char *top, const char *dir,
 			      const char *leaf)
@@ -119,51 +119,72 @@ static int paths_make_lock(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "can't make %s", path) : 0;
 }
 
-/*
- * Whom it is for: the group's members may see which sandboxes there are, whose they are and were; others have no business with
- * that. A directory of an earlier version was open to all.
- */
-static int paths_give_group(const char *path, const struct host_config *host, struct err *err)
+static const struct {
+	const char *dir;
+	bool run; /* below RUN_DIR; else STATE_DIR */
+	bool group;
+} paths_dirs[] = {
+	{ "names", false, true },    { "spool", false, false }, { "sandboxes", false, true },
+	{ "receipts", false, true }, { "slots", true, false },	{ "progress", true, false },
+};
+
+static const char *paths_dir(const struct host_config *host, size_t i, char out[PATHS_SIZE])
 {
-	const struct group *group = getgrnam(host->group);
-	gid_t gid = group ? group->gr_gid : 0;
+	return paths_join(out, paths_dirs[i].run ? host->run_dir : host->state_dir,
+			  paths_dirs[i].dir, "");
+}
+
+static int paths_give_dir(const char *path, gid_t gid, const char *group, struct err *err)
+{
 	struct stat st;
 
-	if (geteuid() != 0 || stat(path, &st) < 0)
-		return 0;
+	if (stat(path, &st) < 0)
+		return err_sys(err, "can't look at %s", path);
 	if ((st.st_gid != gid && chown(path, (uid_t)-1, gid) < 0) ||
 	    ((st.st_mode & 07777) != 0750 && chmod(path, 0750) < 0))
-		return err_sys(err, "can't give %s to group %s", path, host->group);
+		return err_sys(err, "can't give %s to group %s", path, group);
 	return 0;
+}
+
+static int paths_give_all(const struct host_config *host, gid_t gid, struct err *err)
+{
+	char path[PATHS_SIZE];
+
+	if (paths_give_dir(host->run_dir, gid, host->group, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(paths_dirs); i++)
+		if (paths_dirs[i].group &&
+		    paths_give_dir(paths_dir(host, i, path), gid, host->group, err) < 0)
+			return -1;
+	return 0;
+}
+
+int paths_give(const struct host_config *host, struct err *err)
+{
+	gid_t gid;
+
+	return group_find(host->group, &gid, err) < 0 ? -1 : paths_give_all(host, gid, err);
 }
 
 int paths_make(const struct host_config *host, struct err *err)
 {
-	static const struct {
-		const char *dir;
-		bool run; /* below RUN_DIR; else STATE_DIR */
-		bool group;
-	} dirs[] = {
-		{ "names", false, true },     { "spool", false, false },
-		{ "sandboxes", false, true }, { "receipts", false, true },
-		{ "slots", true, false },     { "progress", true, false },
-	};
 	static const char *const files[] = { "claim.lock", "reap.lock", "flows.look", "uids.look" };
 	char path[PATHS_SIZE];
+	struct err unknown;
+	gid_t gid;
 
 	if (paths_make_dir(host->state_dir, 0755, err) < 0 ||
-	    paths_make_dir(host->run_dir, 0755, err) < 0 ||
-	    paths_give_group(host->run_dir, host, err) < 0)
+	    paths_make_dir(host->run_dir, 0755, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		(void)(dirs[i].run ? paths_run_dir(host, dirs[i].dir, path)
-				   : paths_state(host, dirs[i].dir, path));
-		if (paths_make_dir(path, dirs[i].group ? 0750 : 0700, err) < 0 ||
-		    (dirs[i].group && paths_give_group(path, host, err) < 0))
+	for (size_t i = 0; i < ARRAY_SIZE(paths_dirs); i++)
+		if (paths_make_dir(paths_dir(host, i, path), paths_dirs[i].group ? 0750 : 0700,
+				   err) < 0)
 			return -1;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (paths_make_lock(paths_run_dir(host, files[i], path), err) < 0)
 			return -1;
-	return 0;
+	/* a group that can't be looked up holds up no end: what is its members' stays theirs */
+	if (geteuid() != 0 || group_find(host->group, &gid, &unknown) < 0)
+		return 0;
+	return paths_give_all(host, gid, err);
 }

@@ -32,6 +32,13 @@ const char *paths_run_dir(const struct host_config *host, const char *dir, char 
 /* Make STATE_DIR and RUN_DIR, their sub-directories and the host-wide files that are locked, those that are missing. 0, or -1 with err. */
 int paths_make(const struct host_config *host, struct err *err);
 
+/*
+ * Give RUN_DIR and what tells of sandboxes to the group: its members may see which there are, whose they are and were; others have no
+ * business with that. A directory of an earlier version was open to all. paths_make does it too, but where the group can't be looked up
+ * leaves them as they are. 0, or -1 with err.
+ */
+int paths_give(const struct host_config *host, struct err *err);
+
 /* 1 when something is at path, 0 when nothing is, -1 with err when that can't be told. */
 int paths_is_there(const char *path, struct err *err);
 
