@@ -7,7 +7,6 @@
  */
 #include "keeper/host.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -21,6 +20,7 @@
 #include "jail/cgroup.h"
 #include "jail/uids.h"
 #include "keeper/gate.h"
+#include "keeper/host_dirs.h"
 #include "keeper/host_docker.h"
 #include "keeper/host_ranges.h"
 #include "keeper/host_state.h"
@@ -48,89 +48,30 @@ bool host_has_systemd(void)
 
 static int dirs_up(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	char path[PATHS_SIZE];
-	auto_fd digests = -1;
-
-	if (paths_make(host, err) < 0)
+	if (host_dirs_up(host, err) < 0)
 		return -1;
-	/* for the CLI, which replaces it: what sandboxes leave must not be told by it */
-	digests = open(paths_run_dir(host, "digests", path),
-		       O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (digests < 0)
-		return err_sys(err, "can't make %s", path);
 	SAY("%.100s and %.100s", host->state_dir, host->run_dir);
 	return host_state_begin(host, true, err);
 }
 
-static bool stop_at_first(const char *id, void *arg)
-{
-	(void)id;
-	*(bool *)arg = true;
-	return false;
-}
-
-/* Lock files of slots that nobody holds; a held one keeps its directory. */
-static void remove_slots(const struct host_config *host)
-{
-	char path[PATHS_SIZE], slot[PATHS_SIZE];
-	DIR *dir = opendir(paths_run_dir(host, "slots", path));
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		struct err unused;
-		uint32_t number;
-
-		if (sscanf(entry->d_name, "%u", &number) == 1 &&
-		    lock_look(paths_slot(host, number, slot), &unused) == 0)
-			(void)unlink(slot);
-	}
-	if (dir)
-		(void)closedir(dir);
-}
-
-/* The ledger is an index over the receipts, and stays as long as they do. */
-static void remove_ledger(const struct host_config *host)
-{
-	static const char *const files[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm" };
-	char path[PATHS_SIZE];
-
-	if (access(paths_state(host, "receipts", path), F_OK) == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		(void)unlink(paths_state(host, files[i], path));
-}
-
-/* What is not empty stays, and with it what holds it: that is no failure */
 static int dirs_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
-	static const char *const run_files[] = { "claim.lock", "reap.lock", "digests", "flows.look",
-						 "uids.look" };
-	static const char *const state_dirs[] = { "names", "spool", "sandboxes", "receipts" };
-	char path[PATHS_SIZE];
-	bool any = false;
-
-	if (host_state_forget(host, err) < 0 || entry_each(host, stop_at_first, &any, err) < 0)
+	if (host_state_forget(host, err) < 0)
 		return -1;
-	if (!any) {
-		remove_slots(host);
-		for (size_t i = 0; i < ARRAY_SIZE(run_files); i++)
-			(void)unlink(paths_run_dir(host, run_files[i], path));
-		(void)unlink(paths_state(host, "clock", path));
-	}
-	(void)rmdir(paths_run_dir(host, "slots", path));
-	(void)rmdir(paths_run_dir(host, "progress", path));
-	for (size_t i = 0; i < ARRAY_SIZE(state_dirs); i++)
-		(void)rmdir(paths_state(host, state_dirs[i], path));
-	if (!any)
-		remove_ledger(host);
-	(void)rmdir(host->run_dir);
-	if (rmdir(host->state_dir) == 0 || errno == ENOENT)
+	switch (host_dirs_down(host, err)) {
+	case HOST_DIRS_GONE:
 		SAY("%.100s and %.100s are gone", host->state_dir, host->run_dir);
-	else
-		SAY("%.100s stays, with %s", host->state_dir,
-		    any ? "what there is of sandboxes"
-			: "the receipts of sandboxes that have ended");
-	return 0;
+		return 0;
+	case HOST_DIRS_RECEIPTS:
+		SAY("%.100s stays, with the receipts of sandboxes that have ended",
+		    host->state_dir);
+		return 0;
+	case HOST_DIRS_SANDBOXES:
+		SAY("%.100s stays, with what there is of sandboxes", host->state_dir);
+		return 0;
+	default:
+		return -1;
+	}
 }
 
 /* ---- group ---- */
@@ -280,16 +221,18 @@ static int cgroup_up(const struct host_config *host, char said[SAID_SIZE], struc
 {
 	uint32_t missing = 0;
 	char names[64];
+	int made;
 
 	if (host_has_systemd()) {
 		SAY("systemd's: sandboxes are units");
 		return 0;
 	}
-	if (make_cgroups(host, &missing, err) == 0 && missing == 0) {
+	made = make_cgroups(host, &missing, err);
+	if (made == 0 && missing == 0) {
 		SAY("limits are enforced");
 		return 0;
 	}
-	if (missing)
+	if (made == 0)
 		(void)err_set(err, ERR_FAILED, "cgroup v2 has no %s here: limits are not enforced",
 			      cgroup_names(missing, names, sizeof(names)));
 	if (host->cgroup_required)
@@ -298,21 +241,32 @@ static int cgroup_up(const struct host_config *host, char said[SAID_SIZE], struc
 	return 1;
 }
 
+static bool has_word(const char *text, const char *word)
+{
+	for (const char *p = text; *p; p += strcspn(p, " "), p += strspn(p, " "))
+		if (strcspn(p, " ") == strlen(word) && strncmp(p, word, strlen(word)) == 0)
+			return true;
+	return false;
+}
+
 /* Take the controllers that host up handed down from the root's children again; one still in use stays */
 static int restore_controllers(const char *before, void *arg, struct err *err)
 {
-	static const char *const names[] = { "cpu", "memory", "pids" };
+	static const char *const names[] = { "cpu", "memory", "pids", "io" };
 	const char *root = arg;
 	char path[CGROUP_PATH_SIZE + 32], word[16];
 
-	(void)err;
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+		auto_fd fd = -1;
 		int n = snprintf(word, sizeof(word), "-%s", names[i]);
 
-		if (!strstr(before, names[i]) && fd >= 0 && write(fd, word, (size_t)n) < 0)
+		if (has_word(before, names[i]))
 			continue;
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		/* EINVAL: this kernel knows no such controller */
+		if (fd < 0 || (write(fd, word, (size_t)n) < 0 && errno != EBUSY && errno != EINVAL))
+			return err_sys(err, "%s: can't write \"%s\"", path, word);
 	}
 	return 0;
 }
@@ -320,21 +274,17 @@ static int restore_controllers(const char *before, void *arg, struct err *err)
 static int cgroup_down(const struct host_config *host, char said[SAID_SIZE], struct err *err)
 {
 	char root[CGROUP_PATH_SIZE], parent[CGROUP_PATH_SIZE], keepers[CGROUP_PATH_SIZE];
-	int there = 0; /* where no cgroup v2 is mounted */
+	int there;
 
-	if (cgroup_paths(root, parent, keepers, err) == 0)
-		there = paths_is_there(parent, err);
-	else if (err->os_errno != 0)
-		there = -1;
-	if (there < 0)
-		return -1;
-	if (!there) {
-		SAY("none of mayfly's is there");
-		return 0;
+	if (cgroup_paths(root, parent, keepers, err) < 0) {
+		SAY("none of mayfly's is there"); /* where no cgroup v2 is mounted */
+		return err->os_errno != 0 ? -1 : 0;
 	}
-	if (cgroup_remove(keepers, 1000, err) < 0 || cgroup_parent_down(parent, err) < 0)
+	there = paths_is_there(parent, err);
+	if (there < 0 || (there && (cgroup_remove(keepers, 1000, err) < 0 ||
+				    cgroup_parent_down(parent, err) < 0)))
 		return -1;
-	SAY("gone");
+	SAY("%s", there ? "gone" : "none of mayfly's is there");
 	return host_state_each(host, "controllers", restore_controllers, root, err);
 }
 
@@ -445,7 +395,7 @@ static bool add_running(const char *id, void *arg)
 int host_down(const struct host_config *host, bool force, const struct sink *sink, struct err *err)
 {
 	struct running running = { .host = host };
-	int failed = 0;
+	int failed = 0, there;
 
 	if (entry_each(host, add_running, &running, err) < 0)
 		return -1;
@@ -457,7 +407,8 @@ int host_down(const struct host_config *host, bool force, const struct sink *sin
 		*err = running.unread;
 		return err_wrap(err, "whether a sandbox runs can't be told");
 	}
-	if (access(host->state_dir, F_OK) == 0 && host_state_begin(host, false, err) < 0)
+	there = paths_is_there(host->state_dir, err);
+	if (there < 0 || (there && host_state_begin(host, false, err) < 0))
 		return -1;
 	for (size_t i = ARRAY_SIZE(steps); i-- > 0;) {
 		char said[SAID_SIZE] = "";

@@ -38,12 +38,13 @@ static int get(const char *name, char value[VALUE_SIZE], struct err *err)
 	return n > 0;
 }
 
-static bool is(const char *name, const char *wanted)
+/* 1; 0: another, or not there; -1 with err: can't be told. */
+static int is(const char *name, const char *wanted, struct err *err)
 {
 	char value[VALUE_SIZE];
-	struct err unused;
+	int r = get(name, value, err);
 
-	return get(name, value, &unused) > 0 && strcmp(value, wanted) == 0;
+	return r <= 0 ? r : strcmp(value, wanted) == 0;
 }
 
 /* Absence is success: the interface has gone. */
@@ -127,8 +128,10 @@ static int keep_hearing_routers(const struct host_config *host, const char *conf
 /* Noted in this order, restored in the reverse: the switch first, then what it has overwritten. */
 static int forward_ipv4(const struct host_config *host, struct err *err)
 {
-	if (is(SWITCH4, "1"))
-		return 0;
+	int on = is(SWITCH4, "1", err);
+
+	if (on)
+		return on < 0 ? -1 : 0;
 	if (each_interface(host, CONF4, note_forwarding, err) < 0 ||
 	    note(host, CONF4 "/all/accept_redirects", err) < 0 || note(host, SWITCH4, err) < 0)
 		return -1;
@@ -137,8 +140,10 @@ static int forward_ipv4(const struct host_config *host, struct err *err)
 
 static int forward_ipv6(const struct host_config *host, struct err *err)
 {
-	if (is(SWITCH6, "1"))
-		return 0;
+	int on = is(SWITCH6, "1", err);
+
+	if (on)
+		return on < 0 ? -1 : 0;
 	if (each_interface(host, CONF6, keep_hearing_routers, err) < 0 ||
 	    each_interface(host, CONF6, note_forwarding, err) < 0 || note(host, SWITCH6, err) < 0)
 		return -1;
@@ -160,7 +165,7 @@ static int restore(const char *rest, void *arg, struct err *err)
 	if (sscanf(rest, "%255s %31s", name, value) != 2)
 		return err_set(err, ERR_FAILED,
 			       "the host's state has a line that is not ours: sysctl %s", rest);
-	return is(name, value) ? 0 : put(name, value, err);
+	return is(name, value, err) > 0 ? 0 : put(name, value, err);
 }
 
 int host_sysctl_down(const struct host_config *host, struct err *err)
@@ -170,9 +175,10 @@ int host_sysctl_down(const struct host_config *host, struct err *err)
 
 int host_sysctl_forwards(const struct host_config *host, char *text, size_t size)
 {
-	const char *off = !is(SWITCH4, "1") ? "net.ipv4.ip_forward" : NULL;
+	struct err unused;
+	const char *off = is(SWITCH4, "1", &unused) <= 0 ? "net.ipv4.ip_forward" : NULL;
 
-	if (!off && host->ipv6 && !is(SWITCH6, "1"))
+	if (!off && host->ipv6 && is(SWITCH6, "1", &unused) <= 0)
 		off = "net.ipv6.conf.all.forwarding";
 	(void)snprintf(text, size, "%s%s", off ? off : "forwarding is on", off ? " is 0" : "");
 	return !off;
