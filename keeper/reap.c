@@ -183,21 +183,27 @@ static int reap_kill_keeper(const struct reap *r, struct err *err)
 	return reap_kill(&r->entry.status, err);
 }
 
-/* A directory that was removed has no links left. */
-static bool reap_is_removed(int dirfd)
+/* A directory that was removed has no links left. 1, 0, or -1 with err. */
+static int reap_is_removed(int dirfd, struct err *err)
 {
-	struct stat st;
+	struct stat st = { .st_nlink = 1 };
 
-	return dirfd >= 0 && (fstat(dirfd, &st) < 0 || st.st_nlink == 0);
+	if (dirfd >= 0 && fstat(dirfd, &st) < 0)
+		return err_sys(err, "can't look whether it is still there");
+	return st.st_nlink == 0;
 }
 
-/* Since the look it has been ended, or another one has been made. */
-static bool reap_has_changed(const struct reap *r, const char *id)
+/* Since the look it has been ended, or another one has been made. 1, 0, or -1 with err. */
+static int reap_has_changed(const struct reap *r, const char *id, struct err *err)
 {
 	char path[PATHS_SIZE];
+	int changed = reap_is_removed(r->state_fd, err);
 
-	return reap_is_removed(r->state_fd) || reap_is_removed(r->run_fd) ||
-	       (r->state_fd < 0 && access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0);
+	if (changed == 0)
+		changed = reap_is_removed(r->run_fd, err);
+	if (changed == 0 && r->state_fd < 0)
+		changed = paths_is_there(paths_sandbox(r->host, id, NULL, path), err);
+	return changed;
 }
 
 /*
@@ -208,10 +214,11 @@ static int reap_claim(const struct reap *r, const char *id, struct err *err)
 {
 	char path[PATHS_SIZE];
 	auto_fd claim = lock_claims(r->host, err);
+	int changed = claim < 0 ? -1 : reap_has_changed(r, id, err);
 
-	if (claim < 0)
+	if (changed < 0)
 		return -1;
-	if (reap_has_changed(r, id)) {
+	if (changed) {
 		errno = EAGAIN;
 		return err_sys(err, "it has ended, or begun");
 	}
@@ -419,7 +426,7 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 {
 	static struct reap r; /* too large for a stack */
 	char path[PATHS_SIZE];
-	int rc;
+	int rc, there = paths_is_there(host->run_dir, err);
 
 	r = (struct reap){ .host = host,
 			   .sink = &r.crew.here,
@@ -428,9 +435,10 @@ int reap_run(const struct host_config *host, bool dry_run, const struct sink *si
 			   .run_fd = -1,
 			   .lock_fd = -1 };
 	/* mayfly has never been here, or host down left its receipts alone */
-	if (access(host->run_dir, F_OK) < 0 &&
-	    access(paths_state(host, "sandboxes", path), F_OK) < 0)
-		return 0;
+	if (there == 0)
+		there = paths_is_there(paths_state(host, "sandboxes", path), err);
+	if (there <= 0)
+		return there;
 	if (paths_make(host, err) < 0)
 		return -1;
 	r.lock_fd = lock_take(paths_run_dir(host, "reap.lock", path), LOCK_WAIT, err);

@@ -45,8 +45,9 @@ static enum reap_act reap_decide_known(const struct reap_facts *f, uint32_t *rea
 		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
 		return REAP_ALL;
 	}
-	if ((f->here || f->left) &&
-	    f->end) { /* a keeper died on its way down, or something stayed */
+	/* a keeper died on its way down, or something stayed; once its date has come there is nothing to stop any more */
+	if ((f->here || f->left) && f->end &&
+	    !(f->expired && f->due && reap_decide_end(f, f->end) == REAP_STOP)) {
 		*reason = f->end;
 		return reap_decide_end(f, f->end);
 	}

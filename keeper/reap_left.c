@@ -61,7 +61,7 @@ static void reap_left_slots(const struct reap_left *r)
 		is_id = reap_left_read(path, id, &empty);
 		if (empty && !r->dry_run)
 			reap_left_empty(r, path);
-		if (!is_id || access(paths_run(r->host, id, NULL, dir), F_OK) == 0 ||
+		if (!is_id || paths_is_there(paths_run(r->host, id, NULL, dir), &ignored) != 0 ||
 		    lock_look(path, &ignored) != 0 || !reap_left_read(path, again, &empty) ||
 		    strcmp(id, again) != 0)
 			continue;
@@ -100,8 +100,10 @@ static int reap_left_names(const struct reap_left *r, struct err *err)
 		if (n < ID_LEN)
 			continue;
 		target[n] = '\0';
-		if (!id_is_valid(id) || access(paths_sandbox(r->host, id, NULL, path), F_OK) == 0 ||
-		    access(paths_run(r->host, id, NULL, path), F_OK) == 0 ||
+		/* one that can't be looked for isn't absent: the next minute tells */
+		if (!id_is_valid(id) ||
+		    paths_is_there(paths_sandbox(r->host, id, NULL, path), err) != 0 ||
+		    paths_is_there(paths_run(r->host, id, NULL, path), err) != 0 ||
 		    reap_left_is_held(r, id) ||
 		    /* a living keeper's goes before its slot: is it still there? */
 		    readlinkat(dirfd(stream), d->d_name, again, sizeof(again)) != n ||
