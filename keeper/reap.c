@@ -23,6 +23,7 @@
 #include "keeper/reap_kill.h"
 #include "keeper/reap_left.h"
 #include "keeper/reap_spool.h"
+#include "keeper/reap_told.h"
 #include "keeper/teardown.h"
 #include "store/deadline.h"
 #include "store/entry.h"
@@ -57,38 +58,13 @@ struct reap_job {
 
 /* ---- looking ---- */
 
-/* What the journal tells: whether it ever was ready, and why it has ended since; 0: it has not. */
-struct reap_told {
-	bool ran, durable;
-	uint32_t end;
-	uint64_t grace_s;
-};
-
-static bool reap_hear(const struct journal_line *line, void *arg)
+/* *fd is -1 where there is none, or something else. 0, or -1 with err. */
+static int reap_hold(const char *dir, int *fd, struct err *err)
 {
-	struct reap_told *told = arg;
-	char word[32], grace[24], durable[4];
-
-	if (line->word != JOURNAL_EVENT)
-		return true;
-	if (strncmp(line->text, "ready", 5) == 0)
-		*told = (struct reap_told){ .ran = true,
-					    .durable = told->durable,
-					    .grace_s = told->grace_s };
-	if (strncmp(line->text, "created ", 8) == 0 &&
-	    journal_value(line->text, "grace", grace, sizeof(grace)))
-		(void)str_to_u64(grace, UINT64_MAX, &told->grace_s);
-	if (strncmp(line->text, "created ", 8) == 0 &&
-	    journal_value(line->text, "durable", durable, sizeof(durable)))
-		told->durable = strcmp(durable, "1") == 0;
-	if (sscanf(line->text, "ended %31s", word) == 1)
-		told->end = status_reason_from_word(word);
-	return true;
-}
-
-static int reap_hold(const char *dir)
-{
-	return open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP
+		       ? err_sys(err, "can't open %s", dir)
+		       : 0;
 }
 
 static void reap_release(struct reap *r)
@@ -100,7 +76,6 @@ static void reap_release(struct reap *r)
 /* What can't be read is in entry.unread; where that is nothing the facts are whole. */
 static void reap_load(struct reap *r, const char *id, struct reap_told *told)
 {
-	char path[PATHS_SIZE];
 	struct err err;
 	int rc = entry_load(r->host, id, &r->entry, &err);
 
@@ -109,14 +84,13 @@ static void reap_load(struct reap *r, const char *id, struct reap_told *told)
 		if (err.code != ERR_NOT_FOUND)
 			r->entry.unread = err;
 	}
-	rc = journal_each(paths_sandbox(r->host, id, "journal", path), reap_hear, told, &err);
-	if (rc < 0 && err.code == ERR_NOT_FOUND)
-		rc = journal_each(paths_receipt(r->host, id, path), reap_hear, told, &err);
+	rc = reap_told_read(r->host, id, told, &err);
 	if (rc < 0 && fd_is_unread(&err) && r->entry.unread.code == ERR_NONE)
 		r->entry.unread = err;
 }
 
-static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
+/* 0, or -1 with err where not even its directories can be held: it is left for the next minute. */
+static int reap_look(struct reap *r, const char *id, struct reap_facts *f, struct err *err)
 {
 	const struct store_entry *e = &r->entry;
 	struct reap_told told = { 0 };
@@ -125,8 +99,9 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 
 	*f = (struct reap_facts){ 0 };
 	reap_release(r);
-	r->state_fd = reap_hold(paths_sandbox(r->host, id, NULL, path));
-	r->run_fd = reap_hold(paths_run(r->host, id, NULL, path));
+	if (reap_hold(paths_sandbox(r->host, id, NULL, path), &r->state_fd, err) < 0 ||
+	    reap_hold(paths_run(r->host, id, NULL, path), &r->run_fd, err) < 0)
+		return -1;
 	reap_load(r, id, &told);
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;
@@ -156,6 +131,7 @@ static void reap_look(struct reap *r, const char *id, struct reap_facts *f)
 		/* overdue: it had come that long ago already, by either clock; a fresh jump is the keeper's to judge */
 		f->overdue = deadline_is_overdue(&v, e->has_spec ? e->spec.host.stop_timeout_s : 0);
 	}
+	return 0;
 }
 
 /* ---- doing ---- */
@@ -363,7 +339,10 @@ static bool reap_one(const char *id, void *arg)
 	struct reap_facts facts;
 	struct err err = { 0 };
 
-	reap_look(r, id, &facts);
+	if (reap_look(r, id, &facts, &err) < 0) {
+		reap_failed(r, id, &err);
+		return true;
+	}
 	if (r->state_fd < 0 && r->run_fd < 0 && !r->by_slot)
 		return true; /* it has ended since it was listed */
 	job.act = reap_decide(&facts, &job.reason);
@@ -461,9 +440,8 @@ static int reap_destroy_once(struct reap *r, const char *id, bool force, struct 
 {
 	struct reap_facts facts;
 
-	if (entry_load(r->host, id, &r->entry, err) < 0)
+	if (entry_load(r->host, id, &r->entry, err) < 0 || reap_look(r, id, &facts, err) < 0)
 		return -1;
-	reap_look(r, id, &facts);
 	if (facts.held && !force)
 		return err_set(err, ERR_FAILED, "its keeper lives and has to be asked");
 	if (facts.held && reap_kill_keeper(r, err) < 0)

@@ -185,8 +185,14 @@ int undo_spool_absent(struct teardown *t, struct err *err)
 
 /* ---- the directories ---- */
 
-/* Remove all plain files of a directory of ours but `keep`, then the directory when nothing was kept. Absent: fine. */
-static int undo_empty_dir(const char *dir, const char *keep, struct err *err)
+/* What leads back to a sandbox that is half removed, and says that its date has come, goes last. */
+static bool undo_goes_last(const char *name)
+{
+	return strcmp(name, "journal") == 0 || strcmp(name, "deadline") == 0;
+}
+
+/* Remove all plain files of a directory of ours, and the directory; keep: not those that go last. Absent: fine. */
+static int undo_empty_dir(const char *dir, bool keep, struct err *err)
 {
 	DIR *stream = opendir(dir);
 	const struct dirent *d;
@@ -198,7 +204,7 @@ static int undo_empty_dir(const char *dir, const char *keep, struct err *err)
 		return err_sys(err, "can't open %s", dir);
 	while (rc == 0 && (rc = dir_next(stream, &d, err)) > 0) {
 		rc = 0;
-		if (keep && strcmp(d->d_name, keep) == 0)
+		if (keep && undo_goes_last(d->d_name))
 			continue;
 		if (unlinkat(dirfd(stream), d->d_name, 0) < 0 && errno != ENOENT)
 			rc = err_sys(err, "can't remove %s/%s", dir, d->d_name);
@@ -214,14 +220,14 @@ int undo_state(struct teardown *t, struct err *err)
 {
 	char dir[PATHS_SIZE], journal[PATHS_SIZE], receipt[PATHS_SIZE], path[PATHS_SIZE];
 
-	if (undo_empty_dir(paths_sandbox(t->host, t->id, NULL, dir), "journal", err) < 0)
+	if (undo_empty_dir(paths_sandbox(t->host, t->id, NULL, dir), true, err) < 0)
 		return -1;
 	if (rename(paths_sandbox(t->host, t->id, "journal", journal),
 		   paths_receipt(t->host, t->id, receipt)) < 0 &&
 	    errno != ENOENT)
 		return err_sys(err, "can't keep the receipt %s", receipt);
 	if (undo_sync_dir(paths_state(t->host, "receipts", path), err) < 0 ||
-	    undo_empty_dir(dir, NULL, err) < 0)
+	    undo_empty_dir(dir, false, err) < 0)
 		return -1;
 	return undo_sync_dir(paths_state(t->host, "sandboxes", path), err);
 }
@@ -241,7 +247,7 @@ int undo_run(struct teardown *t, struct err *err)
 
 	if (claim < 0)
 		return err->os_errno == ENOENT ? 0 : -1;
-	return undo_empty_dir(paths_run(t->host, t->id, NULL, path), NULL, err);
+	return undo_empty_dir(paths_run(t->host, t->id, NULL, path), false, err);
 }
 
 int undo_run_absent(struct teardown *t, struct err *err)
