@@ -2,13 +2,12 @@
 /* Copyright The mayfly authors */
 #include "keeper/host_docker.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h> /* in front of linux/netfilter.h, which gives way to it */
 #include <linux/netfilter.h>
 #include <nftables/libnftables.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/bug.h"
 #include "base/id.h"
@@ -17,85 +16,106 @@
 #define CHAIN	     "DOCKER-USER"
 #define COMMENT	     "mayfly host up"
 #define COMMANDS_MAX 4096
+#define ACCEPTS_MAX  32
+#define LOOKS_MAX    10
 
-static const struct {
-	uint8_t family;
+struct family {
+	uint8_t number;
 	const char *name;
-} families[] = {
+};
+
+static const struct family families[] = {
 	{ NFPROTO_IPV4, "ip" },
 	{ NFPROTO_IPV6, "ip6" },
 };
 
-/* The chain's listing, with handles; it lives until the context's next command. NULL with err. */
-static const char *list(struct nft_ctx *ctx, const char *family, struct err *err)
-{
-	char command[64];
+/* Handles of the rules of ours in one chain; of more than fit these are the first. */
+struct accepts {
+	uint64_t handles[ACCEPTS_MAX];
+	size_t n;
+};
 
-	(void)snprintf(command, sizeof(command), "list chain %s filter " CHAIN "\n", family);
-	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_HANDLE);
-	return ruleset_run(ctx, command, "list " CHAIN, err) < 0 ? NULL
-								 : nft_ctx_get_output_buffer(ctx);
+static void on_accept(uint64_t handle, void *arg)
+{
+	struct accepts *accepts = arg;
+
+	if (accepts->n < ARRAY_SIZE(accepts->handles))
+		accepts->handles[accepts->n++] = handle;
 }
 
-static int insert(struct nft_ctx *ctx, const char *family, struct err *err)
+static int look(const struct family *family, struct accepts *accepts, struct err *err)
+{
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		accepts->n = 0;
+		if (ruleset_each_rule(family->number, "filter", CHAIN, COMMENT, on_accept, accepts,
+				      err) == 0)
+			return 0;
+		if (err->os_errno != EINTR)
+			break;
+	}
+	return -1;
+}
+
+static int run(const char *commands, const char *what, struct err *err)
+{
+	struct nft_ctx *ctx = ruleset_open(err);
+	int r = ctx ? ruleset_run(ctx, commands, what, err) : -1;
+
+	ruleset_close(ctx);
+	return r;
+}
+
+static int insert(const struct family *family, struct err *err)
 {
 	char commands[COMMANDS_MAX];
-	const char *listing = list(ctx, family, err);
+	struct accepts accepts;
 
-	if (!listing)
+	if (look(family, &accepts, err) < 0)
 		return -1;
-	if (strstr(listing, COMMENT))
+	if (accepts.n > 0)
 		return 0;
 	(void)snprintf(commands, sizeof(commands),
 		       "insert rule %s filter " CHAIN " oifname \"" ID_TAP_PREFIX
 		       "*\" accept comment \"" COMMENT "\"\n"
 		       "insert rule %s filter " CHAIN " iifname \"" ID_TAP_PREFIX
 		       "*\" accept comment \"" COMMENT "\"\n",
-		       family, family);
-	return ruleset_run(ctx, commands, "add accepts to " CHAIN, err);
+		       family->name, family->name);
+	return run(commands, "add accepts to " CHAIN, err);
 }
 
-static int withdraw(struct nft_ctx *ctx, const char *family, struct err *err)
+static int withdraw(const struct family *family, struct err *err)
 {
-	char buf[COMMANDS_MAX] = "";
-	struct ruleset_text commands = { .buf = buf, .size = sizeof(buf) };
-	const char *listing = list(ctx, family, err);
+	struct accepts accepts;
 
-	if (!listing)
-		return -1;
-	/* 'RULE comment "…" # handle N' */
-	for (const char *p = strstr(listing, COMMENT); p && commands.len < COMMANDS_MAX / 2;
-	     p = strstr(p + 1, COMMENT)) {
-		const char *handle = strstr(p, "# handle ");
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		char buf[COMMANDS_MAX] = "";
+		struct ruleset_text commands = { .buf = buf, .size = sizeof(buf) };
 
-		if (handle)
-			ruleset_add(&commands, "delete rule %s filter " CHAIN " handle %lu\n",
-				    family, strtoul(handle + strlen("# handle "), NULL, 10));
+		if (look(family, &accepts, err) < 0)
+			return -1;
+		if (accepts.n == 0)
+			return 0;
+		for (size_t k = 0; k < accepts.n; k++)
+			ruleset_add(&commands,
+				    "delete rule %s filter " CHAIN " handle %" PRIu64 "\n",
+				    family->name, accepts.handles[k]);
+		if (run(buf, "remove accepts from " CHAIN, err) < 0)
+			return -1;
 	}
-	return commands.len == 0 ? 0 : ruleset_run(ctx, buf, "remove accepts from " CHAIN, err);
+	return err_set(err, ERR_RESIDUE, "accepts stay in " CHAIN " of %s", family->name);
 }
 
 /* Run step for each family that has the chain: how many have, or -1 */
-static int each_family(int (*step)(struct nft_ctx *ctx, const char *family, struct err *err),
-		       struct err *err)
+static int each_family(int (*step)(const struct family *family, struct err *err), struct err *err)
 {
 	int count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int there = ruleset_chain_exists(families[i].family, "filter", CHAIN, err);
-		struct nft_ctx *ctx;
-		int r;
+		int there = ruleset_chain_exists(families[i].number, "filter", CHAIN, err);
 
-		if (there < 0)
+		if (there < 0 || (there && step(&families[i], err) < 0))
 			return -1;
-		if (!there)
-			continue;
-		ctx = ruleset_open(err);
-		r = ctx ? step(ctx, families[i].name, err) : -1;
-		ruleset_close(ctx);
-		if (r < 0)
-			return -1;
-		count++;
+		count += there;
 	}
 	return count;
 }
@@ -110,15 +130,13 @@ int host_docker_down(struct err *err)
 	return each_family(withdraw, err) < 0 ? -1 : 0;
 }
 
-static int require_accepts(struct nft_ctx *ctx, const char *family, struct err *err)
+static int require_accepts(const struct family *family, struct err *err)
 {
-	const char *listing = list(ctx, family, err);
+	struct accepts accepts;
 
-	if (!listing)
+	if (look(family, &accepts, err) < 0)
 		return -1;
-	return strstr(listing, COMMENT)
-		       ? 0
-		       : err_set(err, ERR_NOT_FOUND, CHAIN " lacks mayfly's accepts");
+	return accepts.n > 0 ? 0 : err_set(err, ERR_NOT_FOUND, CHAIN " lacks mayfly's accepts");
 }
 
 int host_docker_passes(struct err *err)

@@ -209,8 +209,11 @@ static int dump(int message, uint8_t family, nl_recvmsg_msg_cb_t on_answer, void
 	if (r >= 0)
 		r = nl_recvmsgs_default(sock);
 	netfilter_done(r);
-	return r < 0 ? err_set(err, ERR_FAILED, "can't list nftables' %s: %s", what, nl_geterror(r))
-		     : 0;
+	if (r >= 0)
+		return 0;
+	(void)err_set(err, ERR_FAILED, "can't list nftables' %s: %s", what, nl_geterror(r));
+	err->os_errno = r == -NLE_DUMP_INTR ? EINTR : 0;
+	return -1;
 }
 
 /* ---- all base chains ---- */
@@ -269,6 +272,41 @@ int ruleset_each_table(uint8_t family, void (*visit)(const char *name, void *arg
 	struct table_walk walk = { visit, arg };
 
 	return dump(NFT_MSG_GETTABLE, family, on_listed_table, &walk, "tables", err);
+}
+
+/* ---- rules with a comment ---- */
+
+struct rule_walk {
+	const char *table, *chain, *comment;
+	void (*visit)(uint64_t handle, void *arg);
+	void *arg;
+};
+
+static int on_rule(struct nl_msg *msg, void *arg)
+{
+	const struct rule_walk *walk = arg;
+	struct nlattr *attrs[NFTA_RULE_MAX + 1];
+	char comment[256];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), attrs, NFTA_RULE_MAX, NULL) < 0 ||
+	    !attrs[NFTA_RULE_TABLE] || !attrs[NFTA_RULE_CHAIN] || !attrs[NFTA_RULE_HANDLE] ||
+	    !attrs[NFTA_RULE_USERDATA] ||
+	    strcmp(nla_get_string(attrs[NFTA_RULE_TABLE]), walk->table) != 0 ||
+	    strcmp(nla_get_string(attrs[NFTA_RULE_CHAIN]), walk->chain) != 0)
+		return NL_OK;
+	/* a rule's user data begin as a table's do: NFTNL_UDATA_RULE_COMMENT is 0 too */
+	read_comment(attrs[NFTA_RULE_USERDATA], comment, sizeof(comment));
+	if (strcmp(comment, walk->comment) == 0)
+		walk->visit(be64toh(nla_get_u64(attrs[NFTA_RULE_HANDLE])), walk->arg);
+	return NL_OK;
+}
+
+int ruleset_each_rule(uint8_t family, const char *table, const char *chain, const char *comment,
+		      void (*visit)(uint64_t handle, void *arg), void *arg, struct err *err)
+{
+	struct rule_walk walk = { table, chain, comment, visit, arg };
+
+	return dump(NFT_MSG_GETRULE, family, on_rule, &walk, "rules", err);
 }
 
 /* ---- deleting one ---- */

@@ -55,6 +55,13 @@ typedef void ruleset_visit(uint8_t family, const char *table, const char *chain,
 			   void *arg);
 int ruleset_each_chain(ruleset_visit *visit, void *arg, struct err *err);
 
+/*
+ * Call visit with the handle of each rule of one chain that has this comment. libnftables' own listing may be cut short without a word.
+ * 0, or -1 with err (os_errno EINTR: the ruleset changed meanwhile, and some may be missing or told twice).
+ */
+int ruleset_each_rule(uint8_t family, const char *table, const char *chain, const char *comment,
+		      void (*visit)(uint64_t handle, void *arg), void *arg, struct err *err);
+
 /* Commands are built line by line into a fixed buffer; one that does not fit is a bug. */
 struct ruleset_text {
 	char *buf;
