@@ -254,18 +254,23 @@ static int restore_controllers(const char *before, void *arg, struct err *err)
 {
 	static const char *const names[] = { "cpu", "memory", "pids", "io" };
 	const char *root = arg;
-	char path[CGROUP_PATH_SIZE + 32], word[16];
+	char path[CGROUP_PATH_SIZE + 32], word[16], now[256];
+	ssize_t len;
 
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	len = fd_read_file(AT_FDCWD, path, now, sizeof(now) - 1, err);
+	if (len < 0)
+		return -1;
+	now[len] = '\0';
+	now[strcspn(now, "\n")] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		auto_fd fd = -1;
 		int n = snprintf(word, sizeof(word), "-%s", names[i]);
 
-		if (has_word(before, names[i]))
+		if (has_word(before, names[i]) || !has_word(now, names[i]))
 			continue;
 		fd = open(path, O_WRONLY | O_CLOEXEC);
-		/* EINVAL: this kernel knows no such controller */
-		if (fd < 0 || (write(fd, word, (size_t)n) < 0 && errno != EBUSY && errno != EINVAL))
+		if (fd < 0 || (write(fd, word, (size_t)n) < 0 && errno != EBUSY))
 			return err_sys(err, "%s: can't write \"%s\"", path, word);
 	}
 	return 0;

@@ -53,14 +53,17 @@ static void down_file(struct down *down, const char *path)
 	}
 }
 
-/* What is not empty stays, and with it what holds it, and what is mounted: that is no failure. Is it gone? */
+/*
+ * What is not empty stays, and with it what holds it, and what is mounted (on a file system that can only be read, too): that is no
+ * failure. Is it gone?
+ */
 static bool down_dir(struct down *down, const char *path)
 {
 	struct err why;
 
 	if (rmdir(path) == 0 || errno == ENOENT)
 		return true;
-	if (errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY) {
+	if (errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY && errno != EROFS) {
 		(void)err_sys(&why, "can't remove %s", path);
 		down_failed(down, &why);
 	}

@@ -7,17 +7,19 @@
 #include <netinet/in.h> /* in front of linux/netfilter.h, which gives way to it */
 #include <linux/netfilter.h>
 #include <nftables/libnftables.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "base/bug.h"
 #include "base/id.h"
 #include "keeper/ruleset.h"
 
-#define CHAIN	     "DOCKER-USER"
-#define COMMENT	     "mayfly host up"
-#define COMMANDS_MAX 4096
-#define ACCEPTS_MAX  32
-#define LOOKS_MAX    10
+#define CHAIN	      "DOCKER-USER"
+#define COMMENT	      "mayfly host up"
+#define COMMANDS_MAX  4096
+#define ACCEPTS_MAX   32
+#define LOOKS_MAX     10
+#define LOOK_PAUSE_MS 20 /* somebody else is changing rules */
 
 struct family {
 	uint8_t number;
@@ -46,6 +48,8 @@ static void on_accept(uint64_t handle, void *arg)
 static int look(const struct family *family, struct accepts *accepts, struct err *err)
 {
 	for (int i = 0; i < LOOKS_MAX; i++) {
+		if (i > 0)
+			(void)poll(NULL, 0, LOOK_PAUSE_MS);
 		accepts->n = 0;
 		if (ruleset_each_rule(family->number, "filter", CHAIN, COMMENT, on_accept, accepts,
 				      err) == 0)

@@ -98,6 +98,7 @@ static int reap_look(struct reap *r, const char *id, struct reap_facts *f, struc
 	struct err ignored;
 
 	*f = (struct reap_facts){ 0 };
+	memset(&r->entry, 0, sizeof(r->entry)); /* not the last one's, whatever fails */
 	reap_release(r);
 	if (reap_hold(paths_sandbox(r->host, id, NULL, path), &r->state_fd, err) < 0 ||
 	    reap_hold(paths_run(r->host, id, NULL, path), &r->run_fd, err) < 0)

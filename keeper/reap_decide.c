@@ -42,7 +42,11 @@ static enum reap_act reap_decide_known(const struct reap_facts *f, uint32_t *rea
 		return REAP_STOP;
 	}
 	if (!f->has_spec) {
-		*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
+		/* what ended it was said before its spec went */
+		if (f->end && !f->unread)
+			*reason = f->end;
+		else
+			*reason = f->expired ? END_EXPIRED : f->end ? f->end : *reason;
 		return REAP_ALL;
 	}
 	/* a keeper died on its way down, or something stayed; once its date has come there is nothing to stop any more */

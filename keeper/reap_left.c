@@ -69,17 +69,21 @@ static void reap_left_slots(const struct reap_left *r)
 	}
 }
 
-/* Does a keeper on its last steps still hold a slot for it? */
+/* Does a keeper on its last steps still hold a slot for it? Where that can't be told, it may. */
 static bool reap_left_is_held(const struct reap_left *r, const char *id)
 {
 	char path[PATHS_SIZE], holder[ID_SIZE] = "";
-	struct err ignored;
+	struct err why;
 
-	for (uint32_t slot = 0; slot < r->host->slot_count; slot++)
-		if (fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), holder, ID_LEN,
-				 &ignored) == ID_LEN &&
-		    strcmp(holder, id) == 0 && lock_look(path, &ignored) != 0)
+	for (uint32_t slot = 0; slot < r->host->slot_count; slot++) {
+		ssize_t n = fd_read_file(AT_FDCWD, paths_slot(r->host, slot, path), holder, ID_LEN,
+					 &why);
+
+		if (n < 0 && fd_is_unread(&why))
 			return true;
+		if (n == ID_LEN && strcmp(holder, id) == 0 && lock_look(path, &why) != 0)
+			return true;
+	}
 	return false;
 }
 

@@ -215,7 +215,7 @@ static int undo_empty_dir(const char *dir, bool keep, struct err *err)
 	return rc;
 }
 
-/* The journal becomes the receipt: everything else goes first, so that it leads back here until the end. */
+/* The journal becomes the receipt, behind all but the date: so it leads back here until the end. */
 int undo_state(struct teardown *t, struct err *err)
 {
 	char dir[PATHS_SIZE], journal[PATHS_SIZE], receipt[PATHS_SIZE], path[PATHS_SIZE];

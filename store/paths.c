@@ -174,7 +174,7 @@ int paths_make(const struct host_config *host, struct err *err)
 	gid_t gid;
 
 	if (paths_make_dir(host->state_dir, 0755, err) < 0 ||
-	    paths_make_dir(host->run_dir, 0755, err) < 0)
+	    paths_make_dir(host->run_dir, 0750, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(paths_dirs); i++)
 		if (paths_make_dir(paths_dir(host, i, path), paths_dirs[i].group ? 0750 : 0700,

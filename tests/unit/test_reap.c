@@ -144,6 +144,11 @@ static void test_reap_cases(void **state)
 		{ { .has_spec = 1, .durable = 1, .ran = 1, .left = 1, .end = END_STOPPED },
 		  REAP_STOP,
 		  END_STOPPED },
+		/* half removed, and its date came since: by what had ended it */
+		{ { .ran = 1, .expired = 1, .due = 1, .here = 1, .end = END_DESTROYED },
+		  REAP_ALL,
+		  END_DESTROYED },
+		{ { .ran = 1, .expired = 1, .due = 1, .here = 1 }, REAP_ALL, END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .ran = 1, .expired = 1 }, REAP_ALL, END_EXPIRED },
 		{ { .has_spec = 1, .durable = 1, .has_disk = 1, .ran = 1, .expired = 1, .here = 1 },
 		  REAP_GRACE,
