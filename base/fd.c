@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LINK_TRIES 100
+#define FRESH_SIZE 256
 
 void fd_close(int *fd)
 {
@@ -64,12 +65,18 @@ int fd_read_all(int fd, void *buf, size_t len)
 	return 0;
 }
 
-static int write_new(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
-		     struct err *err)
+/* What a replaced file is made under. */
+static int fresh_name(char fresh[FRESH_SIZE], const char *name, struct err *err)
 {
-	auto_fd fd =
-		openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	return snprintf(fresh, FRESH_SIZE, "%s.new", name) >= FRESH_SIZE
+		       ? err_set(err, ERR_FAILED, "%s: name too long", name)
+		       : 0;
+}
 
+/* fd: just opened, or -1 with errno. */
+static int fill_new(int fd, const char *name, mode_t mode, const void *data, size_t len,
+		    struct err *err)
+{
 	if (fd < 0)
 		return err_sys(err, "%s: can't create", name);
 	if (fchmod(fd, mode) < 0)
@@ -79,14 +86,23 @@ static int write_new(int dirfd, const char *name, mode_t mode, const void *data,
 	return 0;
 }
 
+static int write_new(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
+		     struct err *err)
+{
+	auto_fd fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fill_new(fd, name, mode, data, len, err);
+}
+
 int fd_replace_file(int dirfd, const char *name, mode_t mode, const void *data, size_t len,
 		    struct err *err)
 {
-	char fresh[256];
+	char fresh[FRESH_SIZE];
 	auto_fd dir = -1;
 
-	if (snprintf(fresh, sizeof(fresh), "%s.new", name) >= (int)sizeof(fresh))
-		return err_set(err, ERR_FAILED, "%s: name too long", name);
+	if (fresh_name(fresh, name, err) < 0)
+		return -1;
 	if (write_new(dirfd, fresh, mode, data, len, err) < 0)
 		goto fail;
 	if (renameat(dirfd, fresh, dirfd, name) < 0) {
@@ -121,16 +137,13 @@ int fd_replace_shared(int dirfd, const char *name, mode_t mode, const void *data
 		      struct err *err)
 {
 	auto_fd fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
-	char fresh[256];
+	char fresh[FRESH_SIZE];
 
 	/* a file system that knows no nameless files */
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
 		return fd_replace_file(dirfd, name, mode, data, len, err);
-	if (snprintf(fresh, sizeof(fresh), "%s.new", name) >= (int)sizeof(fresh))
-		return err_set(err, ERR_FAILED, "%s: name too long", name);
-	if (fd < 0 || fchmod(fd, mode) < 0 || fd_write_all(fd, data, len) < 0 || fsync(fd) < 0)
-		return err_sys(err, "%s: can't write", name);
-	if (link_new(fd, dirfd, fresh, err) < 0)
+	if (fill_new(fd, name, mode, data, len, err) < 0 || fresh_name(fresh, name, err) < 0 ||
+	    link_new(fd, dirfd, fresh, err) < 0)
 		return -1;
 	if (renameat(dirfd, fresh, dirfd, name) < 0 && errno != ENOENT) {
 		(void)err_sys(err, "%s: can't rename", fresh);

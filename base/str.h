@@ -30,6 +30,9 @@ const char *str_from_duration(uint64_t seconds, char *buf,
 			      size_t size); /* "6d 23h", "7d", "1h 5m", "42s" */
 const char *str_from_instant(int64_t epoch_s, char *buf, size_t size); /* "2026-12-01T17:00:00Z" */
 
+/* Is word one of words, which single spaces part? */
+bool str_has_word(const char *words, const char *word);
+
 /* Letters, digits and inner hyphens, 1 to 40 characters, first a letter or digit: a sandbox's name, a user's label. */
 bool str_is_name(const char *text);
 

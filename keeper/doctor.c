@@ -210,17 +210,6 @@ int doctor_run(const struct host_config *host, const char *only, const struct si
 	return bad;
 }
 
-/* Is word one of those in words? */
-static bool is_among(const char *word, const char *words)
-{
-	size_t len = strlen(word);
-
-	for (const char *at = words; (at = strstr(at, word)); at += len)
-		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-			return true;
-	return false;
-}
-
 void doctor_explain(const struct host_config *host, const char *words, const char *cause,
 		    struct err *err)
 {
@@ -234,7 +223,8 @@ void doctor_explain(const struct host_config *host, const char *words, const cha
 		(void)snprintf(brackets, sizeof(brackets), " (%s)", cause);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		for (const struct doctor_row *row = parts[i]; row->name; row++)
-			if (is_among(row->name, words) && run_row(row, host, &f) == DOCTOR_BAD) {
+			if (str_has_word(words, row->name) &&
+			    run_row(row, host, &f) == DOCTOR_BAD) {
 				(void)err_set(err, err->code, "%s%s" ERR_MEND "%s", f.text,
 					      brackets, f.mend);
 				return;

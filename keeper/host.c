@@ -17,6 +17,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "jail/cgroup.h"
 #include "jail/uids.h"
 #include "keeper/gate.h"
@@ -32,7 +33,8 @@
 #include "store/lock.h"
 #include "store/paths.h"
 
-#define SAID_SIZE ERR_TEXT_MAX
+#define CONTROLLERS_SIZE 256
+#define SAID_SIZE	 ERR_TEXT_MAX
 
 /* What steps return: done, said holds a sentence or nothing; 1 is a warning that host up survives; -1 with err */
 typedef int host_step(const struct host_config *host, char said[SAID_SIZE], struct err *err);
@@ -189,18 +191,28 @@ static int cgroup_paths(char root[CGROUP_PATH_SIZE], char parent[CGROUP_PATH_SIZ
 	return 0;
 }
 
-static int note_controllers(const struct host_config *host, const char *root, struct err *err)
+/* Those that root hands down to its children, as words. */
+static int read_controllers(const char *root, char words[CONTROLLERS_SIZE], struct err *err)
 {
-	char path[CGROUP_PATH_SIZE + 32], now[256];
+	char path[CGROUP_PATH_SIZE + 32];
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
-	n = fd_read_file(AT_FDCWD, path, now, sizeof(now) - 1, err);
+	n = fd_read_file(AT_FDCWD, path, words, CONTROLLERS_SIZE - 1, err);
 	if (n < 0)
 		return -1;
-	now[n] = '\0';
-	now[strcspn(now, "\n")] = '\0';
-	return host_state_note(host, err, "controllers %s", now);
+	words[n] = '\0';
+	words[strcspn(words, "\n")] = '\0';
+	return 0;
+}
+
+static int note_controllers(const struct host_config *host, const char *root, struct err *err)
+{
+	char now[CONTROLLERS_SIZE];
+
+	return read_controllers(root, now, err) < 0
+		       ? -1
+		       : host_state_note(host, err, "controllers %s", now);
 }
 
 static int make_cgroups(const struct host_config *host, uint32_t *missing, struct err *err)
@@ -241,33 +253,21 @@ static int cgroup_up(const struct host_config *host, char said[SAID_SIZE], struc
 	return 1;
 }
 
-static bool has_word(const char *text, const char *word)
-{
-	for (const char *p = text; *p; p += strcspn(p, " "), p += strspn(p, " "))
-		if (strcspn(p, " ") == strlen(word) && strncmp(p, word, strlen(word)) == 0)
-			return true;
-	return false;
-}
-
 /* Take the controllers that host up handed down from the root's children again; one still in use stays */
 static int restore_controllers(const char *before, void *arg, struct err *err)
 {
 	static const char *const names[] = { "cpu", "memory", "pids", "io" };
 	const char *root = arg;
-	char path[CGROUP_PATH_SIZE + 32], word[16], now[256];
-	ssize_t len;
+	char path[CGROUP_PATH_SIZE + 32], word[16], now[CONTROLLERS_SIZE];
 
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
-	len = fd_read_file(AT_FDCWD, path, now, sizeof(now) - 1, err);
-	if (len < 0)
+	if (read_controllers(root, now, err) < 0)
 		return -1;
-	now[len] = '\0';
-	now[strcspn(now, "\n")] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		auto_fd fd = -1;
 		int n = snprintf(word, sizeof(word), "-%s", names[i]);
 
-		if (has_word(before, names[i]) || !has_word(now, names[i]))
+		if (str_has_word(before, names[i]) || !str_has_word(now, names[i]))
 			continue;
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || (write(fd, word, (size_t)n) < 0 && errno != EBUSY))

@@ -98,11 +98,12 @@ static int reap_look(struct reap *r, const char *id, struct reap_facts *f, struc
 	struct err ignored;
 
 	*f = (struct reap_facts){ 0 };
-	memset(&r->entry, 0, sizeof(r->entry)); /* not the last one's, whatever fails */
 	reap_release(r);
 	if (reap_hold(paths_sandbox(r->host, id, NULL, path), &r->state_fd, err) < 0 ||
-	    reap_hold(paths_run(r->host, id, NULL, path), &r->run_fd, err) < 0)
+	    reap_hold(paths_run(r->host, id, NULL, path), &r->run_fd, err) < 0) {
+		memset(&r->entry, 0, sizeof(r->entry)); /* not the last one's name */
 		return -1;
+	}
 	reap_load(r, id, &told);
 	f->held = lock_is_held(paths_run(r->host, id, "lock", path));
 	f->other_boot = e->has_status && strcmp(e->status.boot_id, r->now.boot_id) != 0;

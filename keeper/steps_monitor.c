@@ -211,14 +211,11 @@ static bool steps_is_speechless(const struct keeper *k)
 static int steps_guest_failed(const struct keeper *k, struct err *err)
 {
 	char line[STEPS_LAST_LINE] = "";
-	struct err cause;
 
-	(void)steps_failed(k, &cause);
 	if (steps_is_speechless(k))
 		console_last_line(&k->spec.host, k->spec.id, line, sizeof(line));
-	if (line[0] == '\0')
-		return err_set(err, cause.code, "%s", cause.text);
-	return err_set(err, cause.code, "its console ends with \"%s\": %s", line, cause.text);
+	(void)steps_failed(k, err);
+	return line[0] ? err_wrap(err, "its console ends with \"%s\"", line) : -1;
 }
 
 int steps_launch(struct keeper *k, struct err *err)

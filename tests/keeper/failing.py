@@ -15,6 +15,8 @@ ERRNOS = (errno.EIO, errno.ENOMEM, errno.EMFILE)
 # not failures of a look: memory's own, and how a program begins and ends
 NOT = {"brk", "mmap", "munmap", "mprotect", "exit_group", "exit", "execve", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
        "rt_sigaction", "rt_sigprocmask", "rt_sigreturn"}
+# of a journal or receipt: what isn't written has no line there
+WRITES = {"write", "fdatasync", "lseek", "ftruncate"}
 
 
 def numbers():

@@ -234,6 +234,14 @@ class Stand:
         words = lines[-1].split() if lines else []
         return words[3] if len(words) > 3 and words[1:3] in (["event", "gone"], ["event", "stopped"]) else ""
 
+    def end_reason(self, ident):
+        """Of its `end`, "" without one."""
+        try:
+            with open(f"{self.state}/sandboxes/{ident}/end", "rb") as f:
+                return REASONS[int.from_bytes(f.read(8)[4:], "little")]
+        except FileNotFoundError:
+            return ""
+
     # ---- what the world shows ----
 
     def taps(self):
